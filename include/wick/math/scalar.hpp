@@ -1,0 +1,169 @@
+/// \file
+/// `Scalar`: a double with the interface of `Packet`, so that one generic formula serves both; and what is common to
+/// the two.
+#pragma once
+
+#include <wick/math/packet.hpp>
+
+namespace wick::inline WICK_ABI::math {
+
+struct ScalarBits;
+
+/// One boolean; converts both ways, its own type so that `&` and `|` of masks are one spelling for packets and scalars.
+struct ScalarMask {
+  bool v;
+  ScalarMask() = default;
+  WICK_INLINE ScalarMask(bool x) : v(x) {}
+  WICK_INLINE operator bool() const { return v; }
+};
+
+/// One double.
+struct Scalar {
+  using Mask = ScalarMask;
+  using Bits = ScalarBits;
+  using Argument = Scalar;
+  static constexpr int lanes = 1;
+
+  double v;
+
+  Scalar() = default;
+  WICK_INLINE Scalar(double x) : v(x) {}
+  WICK_INLINE static Scalar load(const double* p) { return *p; }
+  WICK_INLINE void store(double* p) const { *p = v; }
+  WICK_INLINE double lane(Index) const { return v; }
+  WICK_INLINE void set_lane(Index, double x) { v = x; }
+};
+
+/// The bit pattern of a double.
+struct ScalarBits {
+  detail::Word v;
+  ScalarBits() = default;
+  WICK_INLINE ScalarBits(detail::Word x) : v(x) {}
+};
+
+WICK_INLINE Scalar operator+(Scalar a, Scalar b) { return a.v + b.v; }
+WICK_INLINE Scalar operator-(Scalar a, Scalar b) { return a.v - b.v; }
+WICK_INLINE Scalar operator*(Scalar a, Scalar b) { return a.v * b.v; }
+WICK_INLINE Scalar operator/(Scalar a, Scalar b) { return a.v / b.v; }
+WICK_INLINE Scalar operator-(Scalar a) { return -a.v; }
+WICK_INLINE Scalar operator+(Scalar a) { return a; }
+WICK_INLINE Scalar& operator+=(Scalar& a, Scalar b) { return a = a + b; }
+WICK_INLINE Scalar& operator-=(Scalar& a, Scalar b) { return a = a - b; }
+WICK_INLINE Scalar& operator*=(Scalar& a, Scalar b) { return a = a * b; }
+WICK_INLINE Scalar& operator/=(Scalar& a, Scalar b) { return a = a / b; }
+WICK_INLINE ScalarMask operator<(Scalar a, Scalar b) { return a.v < b.v; }
+WICK_INLINE ScalarMask operator<=(Scalar a, Scalar b) { return a.v <= b.v; }
+WICK_INLINE ScalarMask operator>(Scalar a, Scalar b) { return a.v > b.v; }
+WICK_INLINE ScalarMask operator>=(Scalar a, Scalar b) { return a.v >= b.v; }
+WICK_INLINE ScalarMask operator==(Scalar a, Scalar b) { return a.v == b.v; }
+WICK_INLINE ScalarMask operator!=(Scalar a, Scalar b) { return a.v != b.v; }
+
+WICK_INLINE ScalarMask operator&(ScalarMask a, ScalarMask b) { return a.v && b.v; }
+WICK_INLINE ScalarMask operator|(ScalarMask a, ScalarMask b) { return a.v || b.v; }
+WICK_INLINE ScalarMask operator^(ScalarMask a, ScalarMask b) { return a.v != b.v; }
+WICK_INLINE ScalarMask operator!(ScalarMask a) { return !a.v; }
+WICK_INLINE bool any(ScalarMask m) { return m.v; }
+WICK_INLINE bool all(ScalarMask m) { return m.v; }
+WICK_INLINE Scalar where(ScalarMask m, Scalar a, Scalar b) { return m.v ? a : b; }
+
+WICK_INLINE ScalarBits to_bits(Scalar a) {
+  ScalarBits r;
+  std::memcpy(&r.v, &a.v, sizeof r.v);
+  return r;
+}
+WICK_INLINE Scalar from_bits(ScalarBits a) {
+  Scalar r;
+  std::memcpy(&r.v, &a.v, sizeof r.v);
+  return r;
+}
+WICK_INLINE ScalarBits operator+(ScalarBits a, ScalarBits b) { return a.v + b.v; }
+WICK_INLINE ScalarBits operator-(ScalarBits a, ScalarBits b) { return a.v - b.v; }
+WICK_INLINE ScalarBits operator&(ScalarBits a, ScalarBits b) { return a.v & b.v; }
+WICK_INLINE ScalarBits operator|(ScalarBits a, ScalarBits b) { return a.v | b.v; }
+WICK_INLINE ScalarBits operator^(ScalarBits a, ScalarBits b) { return a.v ^ b.v; }
+template <int Count>
+WICK_INLINE ScalarBits shift_left(ScalarBits a) {
+  return a.v << Count;
+}
+template <int Count>
+WICK_INLINE ScalarBits shift_right(ScalarBits a) {
+  return a.v >> Count;
+}
+
+WICK_INLINE double sum(Scalar a) { return a.v; }
+WICK_INLINE Scalar sqrt(Scalar a) { return detail::square_root_of_one(a.v); }
+WICK_INLINE Scalar min(Scalar a, Scalar b) { return a.v < b.v ? a : b; }
+WICK_INLINE Scalar max(Scalar a, Scalar b) { return a.v > b.v ? a : b; }
+
+namespace detail {
+
+WICK_INLINE Scalar own(Scalar a) { return a; }
+
+/// f(x...), f being a function that is not inlined.
+template <class V>
+WICK_INLINE V outline(V (*f)(typename V::Argument), const V& x) {
+  const V in = own(x);
+  const V out = f(in);
+  return own(out);
+}
+template <class V>
+WICK_INLINE V outline(V (*f)(typename V::Argument, typename V::Argument), const V& x, const V& y) {
+  const V in = own(x);
+  const V second = own(y);
+  const V out = f(in, second);
+  return own(out);
+}
+template <class V>
+WICK_INLINE V outline(V (*f)(typename V::Argument, V&), const V& x, V& other) {
+  const V in = own(x);
+  V second;
+  const V out = f(in, second);
+  other = own(second);
+  return own(out);
+}
+
+}  // namespace detail
+
+/// A number type that is not differentiated: `Packet` or `Scalar`.
+template <class V>
+concept Plain = requires {
+  typename V::Bits;
+};
+
+namespace detail {
+inline constexpr Word sign_bit = Word{1} << 63;
+}
+
+/// |a|; clears the sign of zeros, infinities and NaNs too.
+template <Plain V>
+WICK_INLINE V abs(const V& a) {
+  return from_bits(to_bits(a) & typename V::Bits(~detail::sign_bit));
+}
+
+/// The magnitude of `a` with the sign of `s`.
+template <Plain V>
+WICK_INLINE V copysign(const V& a, const V& s) {
+  using B = typename V::Bits;
+  return from_bits((to_bits(a) & B(~detail::sign_bit)) | (to_bits(s) & B(detail::sign_bit)));
+}
+
+template <Plain V>
+WICK_INLINE V square(const V& a) {
+  return a * a;
+}
+
+/// The nearest integer, ties to even; for |a| <= 2^51, beyond which doubles need no rounding (it then returns `a`).
+template <Plain V>
+WICK_INLINE V round(const V& a) {
+  const V shift = 6755399441055744.0;  // 1.5 * 2^52: the sum has no room for a fraction
+  return where(abs(a) < V(2251799813685248.0), (a + shift) - shift, a);
+}
+
+/// The largest integer <= a.
+template <Plain V>
+WICK_INLINE V floor(const V& a) {
+  const V r = round(a);
+  return where(r > a, r - 1.0, r);
+}
+
+}  // namespace wick::inline WICK_ABI::math
