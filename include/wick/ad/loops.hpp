@@ -1,0 +1,149 @@
+/// \file
+/// Plain loops over contiguous doubles: copies, sums and what adjoints are made of. None of them is a template.
+#pragma once
+
+#include <cstring>
+
+#include <wick/core/pool.hpp>
+#include <wick/ad/walk.hpp>
+#include <wick/math/scalar.hpp>
+
+namespace wick::inline WICK_ABI::detail {
+
+using math::Packet;
+using math::Scalar;
+
+/// a · b + c as one expression over native vectors: that is where both compilers may fuse it.
+WICK_INLINE Packet mul_add(const Packet& a, const Packet& b, const Packet& c) {
+  return math::detail::each<Packet>([](math::detail::Native x, math::detail::Native y, math::detail::Native z) { return x * y + z; }, a, b, c);
+}
+
+/// Copies n < 8 elements to a packet's room, of which the rest repeats the last: no element is out of the domain that was not before.
+inline void pad(double* room, const double* p, Index n) {
+  for (Index i = 0; i < 8; ++i) room[i] = p[i < n ? i : n - 1];
+}
+
+/// Eight elements from `i` on; past the end the last one is repeated.
+WICK_INLINE Packet load_at(const double* p, bool step, Index i, Index n) {
+  if (!step) return Packet(*p);
+  if (WICK_LIKELY(n - i >= 8)) return Packet::load(p + i);
+  return Packet::load_tail(p + i, n - i);
+}
+WICK_INLINE void store_at(double* p, Index i, Index n, const Packet& x) {
+  if (WICK_LIKELY(n - i >= 8)) {
+    x.store(p + i);
+  } else {
+    x.store_tail(p + i, n - i);
+  }
+}
+/// The first `n` lanes.
+WICK_INLINE math::PacketMask first_lanes(Index n) {
+  alignas(64) static constexpr double lanes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  return Packet::load(lanes) < Packet(static_cast<double>(n));
+}
+
+/// y += x.
+WICK_NOINLINE inline void add_array(Index n, const double* x, double* y) {
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) (Packet::load(y + i) + Packet::load(x + i)).store(y + i);
+  for (; i < n; ++i) y[i] += x[i];
+}
+/// y += a x.
+WICK_NOINLINE inline void add_scaled(Index n, double a, const double* x, double* y) {
+  const Packet aa(a);
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) mul_add(aa, Packet::load(x + i), Packet::load(y + i)).store(y + i);
+  for (; i < n; ++i) y[i] += a * x[i];
+}
+// What leads to an adjoint of 0 must leave no trace, even where a partial is NaN or infinite: a value may be out of the domain just
+// where `where` or a mask does not select it. So in these products 0 · b is 0 whatever b is.
+WICK_INLINE Packet adjoint_product(const Packet& g, const Packet& b) { return where(g == Packet(0.0), Packet(0.0), g * b); }
+inline double adjoint_product(double g, double b) { return g == 0 ? 0.0 : g * b; }
+
+/// y += g b, with 0 for g = 0.
+WICK_NOINLINE inline void add_product(Index n, const double* g, const double* b, double* y) {
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) (Packet::load(y + i) + adjoint_product(Packet::load(g + i), Packet::load(b + i))).store(y + i);
+  for (; i < n; ++i) y[i] += adjoint_product(g[i], b[i]);
+}
+/// Σ g b, with 0 for g = 0, in an order that depends on `n` alone.
+WICK_NOINLINE inline double dot_array(Index n, const double* g, const double* b) {
+  PairwiseSum total;
+  double sum = 0;
+  for (Index begin = 0; begin < n; begin += kChunk) {
+    const Index end = n - begin < kChunk ? n : begin + kChunk;
+    Packet s(0.0);
+    double rest = 0;
+    Index i = begin;
+    for (; i + 8 <= end; i += 8) s = s + adjoint_product(Packet::load(g + i), Packet::load(b + i));
+    for (; i < end; ++i) rest += adjoint_product(g[i], b[i]);
+    sum = math::sum(s) + rest;
+    if (n > kChunk) total.add(sum);
+  }
+  return n > kChunk ? total.total() : sum;
+}
+/// d = 0 where g = 0.
+WICK_NOINLINE inline void silence(Index n, const double* g, double* d) {
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) where(Packet::load(g + i) == Packet(0.0), Packet(0.0), Packet::load(d + i)).store(d + i);
+  for (; i < n; ++i)
+    if (g[i] == 0) d[i] = 0;
+}
+/// Sums a b, both of shape `from`, into `to`, whose shape broadcasts to it.
+WICK_NOINLINE inline void add_product_walk(const Shape& from, const double* a, const double* b, const Shape& shape, double* to) {
+  const Shape* operand = &shape;
+  for (Walk w(from, &operand, 1); w.live(); w.next()) {
+    if (w.step(0))
+      add_product(w.length(), a, b, to + w.offset(0));
+    else
+      to[w.offset(0)] += dot_array(w.length(), a, b);
+    a += w.length();
+    b += w.length();
+  }
+}
+/// y += a in every element.
+WICK_NOINLINE inline void add_constant(Index n, double a, double* y) {
+  const Packet aa(a);
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) (Packet::load(y + i) + aa).store(y + i);
+  for (; i < n; ++i) y[i] += a;
+}
+
+/// Copies (or adds) `rows` runs of `width` doubles, a stride apart on both sides.
+WICK_NOINLINE inline void copy_rows(Index rows, Index width, const double* from, Index from_stride, double* to, Index to_stride) {
+  if (width == 0) return;
+  for (Index r = 0; r < rows; ++r)
+    std::memcpy(to + r * to_stride, from + r * from_stride, static_cast<std::size_t>(width) * sizeof(double));
+}
+WICK_NOINLINE inline void add_rows(Index rows, Index width, const double* from, Index from_stride, double* to, Index to_stride) {
+  for (Index r = 0; r < rows; ++r) add_array(width, from + r * from_stride, to + r * to_stride);
+}
+
+/// The sum of a few elements, in an order that depends on `n` alone.
+WICK_NOINLINE inline double sum_chunk(const double* x, Index n) {
+  double rest = 0;
+  Index i = 0;
+  if (n >= 8) {
+    Packet a(0.0), b(0.0), c(0.0), d(0.0);
+    for (; i + 32 <= n; i += 32) {
+      a = a + Packet::load(x + i);
+      b = b + Packet::load(x + i + 8);
+      c = c + Packet::load(x + i + 16);
+      d = d + Packet::load(x + i + 24);
+    }
+    for (; i + 8 <= n; i += 8) a = a + Packet::load(x + i);
+    rest = math::sum((a + b) + (c + d));
+  }
+  double tail = 0;
+  for (; i < n; ++i) tail += x[i];
+  return rest + tail;
+}
+/// The sum of any number of elements: chunks of 2,048 combined pairwise.
+WICK_NOINLINE inline double sum_array(const double* x, Index n) {
+  if (WICK_LIKELY(n <= kChunk)) return sum_chunk(x, n);
+  PairwiseSum total;
+  for (Index i = 0; i < n; i += kChunk) total.add(sum_chunk(x + i, n - i < kChunk ? n - i : kChunk));
+  return total.total();
+}
+
+}  // namespace wick::inline WICK_ABI::detail

@@ -1,0 +1,99 @@
+/// \file
+/// matmul of vectors and matrices.
+#pragma once
+
+#include <wick/ad/general.hpp>
+#include <wick/ad/matmul_kernels.hpp>
+
+namespace wick::inline WICK_ABI {
+namespace detail {
+
+/// C[n, m] = A[n, k] B[k, m]; a vector on the left has n = 1, one on the right m = 1.
+struct MatmulPayload {
+  const OpFns* fns;
+  std::uint32_t a, b;
+  Index n, k, m;
+};
+
+/// Adds A B to `c`.
+WICK_NOINLINE inline void matmul_add(const double* a, const double* b, double* c, Index n, Index k, Index m) {
+  if (m == 1)
+    mat_vec(a, b, c, n, k);
+  else if (n == 1)
+    vec_mat(a, b, c, k, m);
+  else
+    gemm({a, k, 1}, {b, m, 1}, c, n, k, m);
+}
+
+inline void matmul_run(const MatmulPayload& p, const double* a, const double* b, double* c) {
+  const Index size = p.n * p.m;
+  for (Index i = 0; i < size; ++i) c[i] = 0;
+  matmul_add(a, b, c, p.n, p.k, p.m);
+}
+
+inline void matmul_forward(Tape& tape, std::uint32_t i) {
+  auto& p = *static_cast<MatmulPayload*>(tape[i].payload);
+  matmul_run(p, tape.data(p.a), tape.data(p.b), output_of(tape, i));
+}
+
+/// dA += G Bᵀ and dB += Aᵀ G, for the arguments that are differentiable.
+inline void matmul_backward(Tape& tape, std::uint32_t i) {
+  auto& p = *static_cast<MatmulPayload*>(tape[i].payload);
+  const double *g = tape.adjoint(i), *a = tape.data(p.a), *b = tape.data(p.b);
+  if (double* to = tape.adjoint(p.a)) {
+    if (p.m == 1)
+      outer_product(g, b, to, p.n, p.k);
+    else if (p.n == 1)
+      mat_vec(b, g, to, p.k, p.m);
+    else
+      gemm({g, p.m, 1}, {b, 1, p.m}, to, p.n, p.m, p.k);
+  }
+  if (double* to = tape.adjoint(p.b)) {
+    if (p.m == 1)
+      vec_mat(g, a, to, p.n, p.k);
+    else if (p.n == 1)
+      outer_product(a, g, to, p.k, p.m);
+    else
+      gemm({a, 1, p.k}, {g, p.m, 1}, to, p.k, p.n, p.m);
+  }
+}
+inline constexpr OpFns matmul_ops{"matmul", &matmul_forward, &matmul_backward};
+
+[[noreturn]] WICK_COLD inline void raise_matmul(const Shape& a, const Shape& b) {
+  if (a.rank() < 1 || b.rank() < 1)
+    raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": a scalar is no matrix"}, {"multiply by a scalar with *"});
+  if (a.rank() > 2 || b.rank() > 2)
+    raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": only vectors and matrices are multiplied"},
+                      {"reshape to two dimensions; or sum(a * b, dim) over broadcast operands"});
+  raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": inner sizes ", a.from_right(-1), " and ", b[b.rank() == 1 ? 0 : b.size() - 2], " differ"},
+                    {"the last size of the left operand equals the first of the right one; transpose(x) exchanges them"});
+}
+
+WICK_NOINLINE inline Tensor matmul_call(const Tensor& left, const Tensor& right) {
+  Tape* tape = context.tape;
+  const Kind ka = operand_kind("matmul", left, tape), kb = operand_kind("matmul", right, tape);
+  const Kind kind = ka > kb ? ka : kb;
+  Tensor room_a, room_b;
+  const Tensor &a = dense(left, room_a), &b = dense(right, room_b);
+  const Shape &sa = a.shape(), &sb = b.shape();
+  const Index ra = sa.rank(), rb = sb.rank();
+  if (WICK_UNLIKELY(ra < 1 || ra > 2 || rb < 1 || rb > 2 || sa[sa.size() - 1] != sb[0])) raise_matmul(sa, sb);
+  const MatmulPayload p{&matmul_ops, 0, 0, ra == 2 ? sa[0] : 1, sb[0], rb == 2 ? sb[1] : 1};
+  Tensor out = TensorAccess::make(sa.head(ra - 1) + sb.tail(rb - 1));
+  matmul_run(p, TensorAccess::stored(a), TensorAccess::stored(b), TensorAccess::fresh_data(out));
+  if (kind == Kind::constant) return out;
+  auto* kept = new_payload<MatmulPayload>(*tape);
+  *kept = p;
+  kept->a = record_of(a, *tape);
+  kept->b = record_of(b, *tape);
+  return general_result(*tape, kept, out, kind);
+}
+
+}  // namespace detail
+
+/// The product of vectors and matrices: (k)·(k) → scalar, (n, k)·(k) → (n), (k)·(k, m) → (m), (n, k)·(k, m) → (n, m).
+///
+/// Gradients: both, each computed only where it is needed. Throws: wick.op.E129 (ranks other than 1 and 2, inner sizes).
+inline Tensor matmul(const Tensor& a, const Tensor& b) { return detail::matmul_call(a, b); }
+
+}  // namespace wick::inline WICK_ABI

@@ -1,0 +1,218 @@
+/// \file
+/// Products of row-major matrices and vectors; all of them add to their output.
+///
+/// Written here and not left to Eigen because instantiating its products costs a program about one second of compile time.
+#pragma once
+
+#include <utility>
+
+#include <wick/ad/loops.hpp>
+
+namespace wick::inline WICK_ABI::detail {
+
+/// Σ a b.
+WICK_NOINLINE inline double dot(const double* a, const double* b, Index n) {
+  Index i = 0;
+  double rest = 0;
+  Packet s(0.0), t(0.0);
+  for (; i + 16 <= n; i += 16) {
+    s = mul_add(Packet::load(a + i), Packet::load(b + i), s);
+    t = mul_add(Packet::load(a + i + 8), Packet::load(b + i + 8), t);
+  }
+  for (; i + 8 <= n; i += 8) s = mul_add(Packet::load(a + i), Packet::load(b + i), s);
+  for (; i < n; ++i) rest += a[i] * b[i];
+  return math::sum(s + t) + rest;
+}
+
+/// Rows of two: y += X v and z += uᵀ X, with v and the sums in registers.
+inline void narrow_mat_vec(const double* x, const double* v, double* y, Index n) {
+  const double v0 = v[0], v1 = v[1];
+  for (Index i = 0; i < n; ++i) y[i] += x[2 * i] * v0 + x[2 * i + 1] * v1;
+}
+inline void narrow_vec_mat(const double* u, const double* x, double* z, Index n) {
+  double s[4][2] = {};
+  Index i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (Index r = 0; r < 4; ++r) {
+      s[r][0] += u[i + r] * x[2 * (i + r)];
+      s[r][1] += u[i + r] * x[2 * (i + r) + 1];
+    }
+  for (; i < n; ++i) {
+    s[0][0] += u[i] * x[2 * i];
+    s[0][1] += u[i] * x[2 * i + 1];
+  }
+  for (Index j = 0; j < 2; ++j) z[j] += (s[0][j] + s[1][j]) + (s[2][j] + s[3][j]);
+}
+
+/// y[n] += X[n, k] v[k], four rows at a time.
+WICK_NOINLINE inline void mat_vec(const double* x, const double* v, double* y, Index n, Index k) {
+  if (k == 0) return;
+  if (k == 1) return add_scaled(n, v[0], x, y);
+  if (k == 2) return narrow_mat_vec(x, v, y, n);
+  // The last packet of a row lies over the one before it; its lanes that have been counted are left out.
+  const Index whole = k & ~Index{7}, last = k - 8;
+  const math::PacketMask fresh = !first_lanes(whole - last);
+  Index i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const double* p = x + i * k;
+    double r0 = 0, r1 = 0, r2 = 0, r3 = 0;
+    if (k < 8) {
+      for (Index j = 0; j < k; ++j) {
+        r0 += p[j] * v[j];
+        r1 += p[k + j] * v[j];
+        r2 += p[2 * k + j] * v[j];
+        r3 += p[3 * k + j] * v[j];
+      }
+    } else {
+      Packet s0(0.0), s1(0.0), s2(0.0), s3(0.0);
+      for (Index j = 0; j < whole; j += 8) {
+        const Packet b = Packet::load(v + j);
+        s0 = mul_add(Packet::load(p + j), b, s0);
+        s1 = mul_add(Packet::load(p + k + j), b, s1);
+        s2 = mul_add(Packet::load(p + 2 * k + j), b, s2);
+        s3 = mul_add(Packet::load(p + 3 * k + j), b, s3);
+      }
+      if (whole < k) {
+        const Packet b = Packet::load(v + last), none(0.0);
+        s0 = s0 + where(fresh, Packet::load(p + last) * b, none);
+        s1 = s1 + where(fresh, Packet::load(p + k + last) * b, none);
+        s2 = s2 + where(fresh, Packet::load(p + 2 * k + last) * b, none);
+        s3 = s3 + where(fresh, Packet::load(p + 3 * k + last) * b, none);
+      }
+      r0 = math::sum(s0), r1 = math::sum(s1), r2 = math::sum(s2), r3 = math::sum(s3);
+    }
+    y[i] += r0;
+    y[i + 1] += r1;
+    y[i + 2] += r2;
+    y[i + 3] += r3;
+  }
+  for (; i < n; ++i) y[i] += dot(x + i * k, v, k);
+}
+
+/// z[k] += uᵀ[n] X[n, k], in panels of columns whose sums stay in the fastest memory.
+WICK_NOINLINE inline void vec_mat(const double* u, const double* x, double* z, Index n, Index k) {
+  constexpr Index panel = 64;
+  if (k == 1) z[0] += dot(u, x, n);
+  if (k == 2) narrow_vec_mat(u, x, z, n);
+  if (k <= 2) return;
+  for (Index j0 = 0; j0 < k; j0 += panel) {
+    const Index width = k - j0 < panel ? k - j0 : panel;
+    alignas(64) double acc[panel];
+    for (Index j = 0; j < panel; ++j) acc[j] = 0;
+    Index i = 0;
+    // A last packet that is not full reads on into the next row, and what it adds up there is never used. So the last rows are
+    // left to the loop below.
+    const Index safe = width % 8 == 0 ? n : n - 1 - 7 / k;
+    for (; i + 4 <= safe; i += 4) {
+      const double* p = x + i * k + j0;
+      const Packet u0(u[i]), u1(u[i + 1]), u2(u[i + 2]), u3(u[i + 3]);
+      for (Index j = 0; j < width; j += 8) {
+        const Packet s = mul_add(u1, Packet::load(p + k + j), u0 * Packet::load(p + j));
+        const Packet t = mul_add(u3, Packet::load(p + 3 * k + j), u2 * Packet::load(p + 2 * k + j));
+        (Packet::load(acc + j) + (s + t)).store(acc + j);
+      }
+    }
+    for (; i < n; ++i) add_scaled(width, u[i], x + i * k + j0, acc);
+    for (Index j = 0; j < width; ++j) z[j0 + j] += acc[j];
+  }
+}
+
+/// X[n, k] += u[n] vᵀ[k].
+WICK_NOINLINE inline void outer_product(const double* u, const double* v, double* x, Index n, Index k) {
+  for (Index i = 0; i < n; ++i) add_scaled(k, u[i], v, x + i * k);
+}
+
+/// A matrix operand by its strides, so that transposes need no copy.
+struct Strided {
+  const double* at;
+  Index row, column;
+};
+
+// A tile of C is kTileRows x kTilePackets packets of sums; together with a row of B they fit the registers of the machine.
+inline constexpr Index kTileRows = math::detail::native_count == 1 ? 8 : math::detail::native_count == 2 ? 4 : 2;
+inline constexpr Index kTilePackets = math::detail::native_count == 1 ? 3 : 1;
+inline constexpr Index kTileColumns = 8 * kTilePackets;
+inline constexpr Index kDepth = 256, kRows = 96, kColumns = 240;
+
+/// One tile: C[rows, columns] (row stride ldc) += packed A panel · packed B panel over `depth`.
+template <int... R, int... P>
+inline void gemm_tile(const double* a, const double* b, Index depth, double* c, Index ldc, Index rows, Index columns, std::integer_sequence<int, R...>,
+                      std::integer_sequence<int, P...>) {
+  constexpr int packets = sizeof...(P);
+  Packet s[sizeof...(R) * sizeof...(P)];
+  const auto zero = [&s]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE { ((s[Q * packets + P] = Packet(0.0)), ...); };
+  (zero(std::integral_constant<int, R>{}), ...);
+  for (Index p = 0; p < depth; ++p, a += kTileRows, b += kTileColumns) {
+    const Packet row[] = {Packet::load(b + 8 * P)...};
+    const auto add = [&s, &row, a]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE {
+      const Packet x(a[Q]);
+      ((s[Q * packets + P] = mul_add(x, row[P], s[Q * packets + P])), ...);
+    };
+    (add(std::integral_constant<int, R>{}), ...);
+  }
+  if (rows == kTileRows && columns == kTileColumns) {
+    const auto put = [&s, c, ldc]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE {
+      ((Packet::load(c + Q * ldc + 8 * P) + s[Q * packets + P]).store(c + Q * ldc + 8 * P), ...);
+    };
+    (put(std::integral_constant<int, R>{}), ...);
+    return;
+  }
+  alignas(64) double room[kTileRows * kTileColumns];
+  const auto spill = [&s, &room]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE {
+    (s[Q * packets + P].store(room + Q * kTileColumns + 8 * P), ...);
+  };
+  (spill(std::integral_constant<int, R>{}), ...);
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = 0; j < columns; ++j) c[i * ldc + j] += room[i * kTileColumns + j];
+}
+
+/// Copies `n` by `depth` elements into panels `width` wide: panel q holds, for each p, elements q · width … of line p. Missing ones
+/// are 0. `step` is the distance along n, `stride` the one along depth.
+inline void pack_panels(const double* from, Index n, Index step, Index depth, Index stride, Index width, double* to) {
+  for (Index q = 0; q < n; q += width, to += depth * width) {
+    const Index m = n - q < width ? n - q : width;
+    const double* line = from + q * step;
+    for (Index p = 0; p < depth; ++p, line += stride) {
+      double* out = to + p * width;
+      if (step == 1 && m == width)
+        for (Index j = 0; j < width; ++j) out[j] = line[j];
+      else
+        for (Index j = 0; j < width; ++j) out[j] = j < m ? line[j * step] : 0.0;
+    }
+  }
+}
+
+/// C[n, m] += A[n, k] B[k, m]; C is row-major and dense.
+WICK_NOINLINE inline void gemm(Strided a, Strided b, double* c, Index n, Index k, Index m) {
+  if (n * k * m <= 128) {
+    for (Index i = 0; i < n; ++i)
+      for (Index p = 0; p < k; ++p)
+        for (Index j = 0; j < m; ++j) c[i * m + j] += a.at[i * a.row + p * a.column] * b.at[p * b.row + j * b.column];
+    return;
+  }
+  const Index depth_room = k < kDepth ? k : kDepth;
+  const auto round_up = [](Index x, Index to) { return (x + to - 1) / to * to; };
+  const Index a_room = round_up(round_up(n < kRows ? n : kRows, kTileRows) * depth_room, 8), b_room = round_up(m < kColumns ? m : kColumns, kTileColumns) * depth_room;
+  std::size_t capacity = 0;
+  double* memory = static_cast<double*>(thread_pool.take(static_cast<std::size_t>(a_room + b_room) * sizeof(double), capacity));
+  double *pa = memory, *pb = memory + a_room;
+  for (Index j0 = 0; j0 < m; j0 += kColumns) {
+    const Index mj = m - j0 < kColumns ? m - j0 : kColumns;
+    for (Index p0 = 0; p0 < k; p0 += kDepth) {
+      const Index kp = k - p0 < kDepth ? k - p0 : kDepth;
+      pack_panels(b.at + p0 * b.row + j0 * b.column, mj, b.column, kp, b.row, kTileColumns, pb);
+      for (Index i0 = 0; i0 < n; i0 += kRows) {
+        const Index ni = n - i0 < kRows ? n - i0 : kRows;
+        pack_panels(a.at + i0 * a.row + p0 * a.column, ni, a.row, kp, a.column, kTileRows, pa);
+        for (Index j = 0; j < mj; j += kTileColumns)
+          for (Index i = 0; i < ni; i += kTileRows)
+            gemm_tile(pa + i * kp, pb + j * kp, kp, c + (i0 + i) * m + j0 + j, m, ni - i < kTileRows ? ni - i : kTileRows,
+                      mj - j < kTileColumns ? mj - j : kTileColumns, std::make_integer_sequence<int, kTileRows>{},
+                      std::make_integer_sequence<int, kTilePackets>{});
+      }
+    }
+  }
+  thread_pool.give(memory, capacity);
+}
+
+}  // namespace wick::inline WICK_ABI::detail

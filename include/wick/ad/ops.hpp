@@ -1,0 +1,10 @@
+/// \file
+/// All operations on tensors.
+#pragma once
+
+#include <wick/ad/fuse.hpp>
+#include <wick/ad/matmul.hpp>
+#include <wick/ad/ops_index.hpp>
+#include <wick/ad/ops_math.hpp>
+#include <wick/ad/ops_reduce.hpp>
+#include <wick/ad/ops_shape.hpp>

@@ -1,0 +1,171 @@
+/// \file
+/// Kernels of reductions: x[outer, n, inner] to out[outer, inner], and their adjoints.
+#pragma once
+
+#include <wick/ad/general.hpp>
+#include <wick/math/exp_log.hpp>
+
+namespace wick::inline WICK_ABI::detail {
+
+/// A reduction over neighbouring dimensions as three numbers; a sum is divided by `divisor`.
+struct ReducePayload : UnaryPayload {
+  Index outer, n, inner;
+  double divisor;
+};
+
+inline constexpr Index kPanel = 64;  // columns whose running sums stay in the fastest memory
+
+/// to[j] += the sum of column j of rows [0, n), at most a panel wide. Fewer than eight columns are read as one stream of
+/// packets: eight rows are `width` packets, of which element e belongs to column e mod width.
+inline void sum_panel(const double* x, Index n, Index width, Index stride, double* to) {
+  alignas(64) double acc[kPanel];
+  for (Index j = 0; j < kPanel; ++j) acc[j] = 0;
+  Index r = 0;
+  if (width < 8 && width == stride) {
+    for (; r + 8 <= n; r += 8) add_array(8 * width, x + r * width, acc);
+    for (Index e = 0; e < 8 * width; ++e) to[e % width] += acc[e];
+    for (; r < n; ++r)
+      for (Index j = 0; j < width; ++j) to[j] += x[r * width + j];
+    return;
+  }
+  for (; r + 4 <= n; r += 4) {
+    const double* p = x + r * stride;
+    Index j = 0;
+    for (; j + 8 <= width; j += 8, p += 8)
+      (Packet::load(acc + j) + ((Packet::load(p) + Packet::load(p + stride)) + (Packet::load(p + 2 * stride) + Packet::load(p + 3 * stride))))
+          .store(acc + j);
+    for (; j < width; ++j, ++p) acc[j] += (p[0] + p[stride]) + (p[2 * stride] + p[3 * stride]);
+  }
+  for (; r < n; ++r) add_array(width, x + r * stride, acc);
+  for (Index j = 0; j < width; ++j) to[j] += acc[j];
+}
+
+/// out[j] = the sum of column j of x[n, inner]; chunks of 2,048 rows, so that rounding does not grow with n itself.
+WICK_NOINLINE inline void sum_columns(const double* x, Index n, Index inner, double* out) {
+  for (Index j = 0; j < inner; ++j) out[j] = 0;
+  for (Index j = 0; j < inner; j += kPanel) {
+    const Index width = inner - j < kPanel ? inner - j : kPanel;
+    for (Index r = 0; r < n; r += kChunk) sum_panel(x + r * inner + j, n - r < kChunk ? n - r : kChunk, width, inner, out + j);
+  }
+}
+
+inline void sum_run(const UnaryPayload& base, const double* x, double* out) {
+  const auto& e = static_cast<const ReducePayload&>(base);
+  for (Index o = 0; o < e.outer; ++o) {
+    if (e.inner == 1)
+      out[o] = sum_array(x + o * e.n, e.n);
+    else
+      sum_columns(x + o * e.n * e.inner, e.n, e.inner, out + o * e.inner);
+  }
+  if (e.divisor != 1)
+    for (Index i = 0; i < e.outer * e.inner; ++i) out[i] /= e.divisor;
+}
+
+/// Adds the row g[width] times `scale` to each of `n` rows.
+WICK_NOINLINE inline void add_to_rows(Index n, Index width, double scale, const double* g, double* to) {
+  if (width >= 8) {
+    for (Index r = 0; r < n; ++r) add_scaled(width, scale, g, to + r * width);
+    return;
+  }
+  alignas(64) double tile[64];
+  for (Index e = 0; e < 8 * width; ++e) tile[e] = scale * g[e % width];
+  Index r = 0;
+  for (; r + 8 <= n; r += 8) add_array(8 * width, tile, to + r * width);
+  add_array((n - r) * width, tile, to + r * width);
+}
+
+inline void sum_pull(const UnaryPayload& base, const double* g, const double*, const double*, double* to) {
+  const auto& e = static_cast<const ReducePayload&>(base);
+  const double scale = 1.0 / e.divisor;
+  for (Index o = 0; o < e.outer; ++o) {
+    if (e.inner == 1)
+      add_constant(e.n, scale * g[o], to + o * e.n);
+    else
+      add_to_rows(e.n, e.inner, scale, g + o * e.inner, to + o * e.n * e.inner);
+  }
+}
+
+inline constexpr UnaryFns sum_fns = unary_fns("sum", &sum_run, &sum_pull);
+
+/// What is subtracted before exp: the largest element, or 0 where that is infinite or NaN.
+template <class V>
+WICK_INLINE V exp_shift(const V& largest) {
+  return where(abs(largest) < V(kInf), largest, V(0.0));
+}
+
+/// The largest of a row; where there are NaNs it may be any of the others.
+inline double largest_of(const double* x, Index n) {
+  Packet m(-kInf);
+  for (Index i = 0; i < n; i += 8) m = max(m, load_at(x, true, i, n));
+  double best = -kInf;
+  alignas(64) double lanes[8];
+  m.store(lanes);
+  for (const double v : lanes) best = v > best ? v : best;
+  return best;
+}
+
+inline double sum_of_exp(const double* x, Index n, double shift) {
+  PairwiseSum total;
+  for (Index first = 0; first < n; first += kChunk) {
+    const Index m = n - first < kChunk ? n - first : kChunk;
+    Packet s(0.0);
+    for (Index i = 0; i < m; i += 8) {
+      const Packet e = exp(load_at(x + first, true, i, m) - Packet(shift));
+      s = s + (m - i >= 8 ? e : where(first_lanes(m - i), e, Packet(0.0)));
+    }
+    total.add(math::sum(s));
+  }
+  return total.total();
+}
+
+/// Eight columns at a time.
+inline void logsumexp_columns(const ReducePayload& e, const double* x, double* out) {
+  for (Index j = 0; j < e.inner; j += 8) {
+    Packet largest(-kInf);
+    for (Index r = 0; r < e.n; ++r) largest = max(largest, load_at(x + r * e.inner, true, j, e.inner));
+    const Packet shift = exp_shift(largest);
+    Packet sum(0.0);
+    for (Index first = 0; first < e.n; first += kChunk) {
+      const Index last = e.n - first < kChunk ? e.n : first + kChunk;
+      Packet part(0.0);
+      for (Index r = first; r < last; ++r) part = part + exp(load_at(x + r * e.inner, true, j, e.inner) - shift);
+      sum = sum + part;
+    }
+    store_at(out, j, e.inner, shift + log(sum));
+  }
+}
+
+inline void logsumexp_run(const UnaryPayload& base, const double* x, double* out) {
+  const auto& e = static_cast<const ReducePayload&>(base);
+  for (Index o = 0; o < e.outer; ++o) {
+    const double* p = x + o * e.n * e.inner;
+    if (e.inner != 1) {
+      logsumexp_columns(e, p, out + o * e.inner);
+      continue;
+    }
+    const Scalar shift = exp_shift(Scalar(largest_of(p, e.n)));
+    out[o] = shift.v + log(Scalar(sum_of_exp(p, e.n, shift.v))).v;
+  }
+}
+
+/// The weights are exp(x − out); where out is −∞ no element counts, and 0 · NaN must not arise.
+inline void logsumexp_pull(const UnaryPayload& base, const double* g, const double* x, const double* out, double* to) {
+  const auto& e = static_cast<const ReducePayload&>(base);
+  const Packet nothing(-kInf);
+  for (Index o = 0; o < e.outer; ++o)
+    for (Index r = 0; r < e.n; ++r) {
+      // One row of `inner` columns; with a single column the whole of n is one run.
+      const Index width = e.inner == 1 ? e.n : e.inner;
+      const double* xr = x + (o * e.n + r) * e.inner;
+      double* tr = to + (o * e.n + r) * e.inner;
+      for (Index i = 0; i < width; i += 8) {
+        const Packet y = load_at(out + o * e.inner, e.inner != 1, i, width), gi = load_at(g + o * e.inner, e.inner != 1, i, width);
+        const Packet d = where(y == nothing, Packet(0.0), adjoint_product(gi, exp(load_at(xr, true, i, width) - y)));
+        store_at(tr, i, width, load_at(tr, true, i, width) + d);
+      }
+      if (e.inner == 1) break;
+    }
+}
+inline constexpr UnaryFns logsumexp_fns = unary_fns("logsumexp", &logsumexp_run, &logsumexp_pull);
+
+}  // namespace wick::inline WICK_ABI::detail

@@ -1,0 +1,99 @@
+/// \file
+/// The shared storage behind tensors of rank 1 and more.
+#pragma once
+
+#include <new>
+
+#include <wick/core/atomic.hpp>
+#include <wick/core/pool.hpp>
+#include <wick/core/shape.hpp>
+
+namespace wick::inline WICK_ABI::detail {
+
+/// A counted value: shape and data. See docs/design.md §2 for the rules of counts.
+struct Block {
+  std::int32_t count = 1;
+  bool shared = true;        ///< counted atomically; false while it belongs to the running step of its thread
+  bool expanded = false;     ///< `shape` is logical, the data has the shape of `base` (or one element, without base)
+  Pool* owner = nullptr;
+  std::size_t capacity = 0;  ///< of the whole block in bytes, as the pool knows it
+  Index numel = 0;
+  double* data = nullptr;
+  Block* base = nullptr;     ///< whose data this value reads; counted
+  Atomic<Block*> dense{nullptr};           ///< the materialised form of an expanded value
+  Atomic<Block*> index_form{nullptr};      ///< the int32 form of an index value (tensor/index.hpp)
+  Shape shape;
+
+  const Shape& data_shape() const noexcept { return base != nullptr && expanded ? base->shape : shape; }
+};
+
+inline constexpr std::size_t kHeader = (sizeof(Block) + 63) / 64 * 64;
+
+inline Block* make_block_raw(std::size_t data_bytes) {
+  std::size_t capacity = 0;
+  void* memory = thread_pool.take(kHeader + data_bytes, capacity);
+  Block* b = new (memory) Block;
+  b->owner = &thread_pool;
+  b->capacity = capacity;
+  return b;
+}
+
+/// A block of this shape with uninitialised data, count 1, atomic.
+inline Block* make_block(const Shape& shape) {
+  const Index n = shape.numel();
+  Block* b = make_block_raw(static_cast<std::size_t>(n) * sizeof(double));
+  b->numel = n;
+  b->data = reinterpret_cast<double*>(reinterpret_cast<unsigned char*>(b) + kHeader);
+  b->shape = shape;
+  return b;
+}
+
+inline void release(Block* b) noexcept;
+
+/// Called with the last reference gone.
+WICK_NOINLINE inline void free_block(Block* b) noexcept {
+  while (b != nullptr) {
+    Block* base = b->base;
+    if (Block* dense = b->dense.load()) release(dense);
+    if (Block* index = b->index_form.load()) release(index);
+    const std::size_t capacity = b->capacity;
+    Pool* owner = b->owner;
+    b->~Block();
+    if (owner == &thread_pool)
+      thread_pool.give(b, capacity);
+    else
+      ::operator delete(static_cast<void*>(b), Pool::kAlign);
+    b = nullptr;
+    if (base != nullptr) {
+      // A chain of bases is one deep (bases are never based), so this is no loop over user-sized depth.
+      const bool last = base->shared ? __atomic_sub_fetch(&base->count, 1, __ATOMIC_ACQ_REL) == 0 : --base->count == 0;
+      if (last) b = base;
+    }
+  }
+}
+
+WICK_INLINE void retain(Block* b) noexcept {
+  if (b->shared)
+    __atomic_add_fetch(&b->count, 1, __ATOMIC_RELAXED);
+  else
+    ++b->count;
+}
+
+inline void release(Block* b) noexcept {
+  const bool last = b->shared ? __atomic_sub_fetch(&b->count, 1, __ATOMIC_ACQ_REL) == 0 : --b->count == 0;
+  if (WICK_UNLIKELY(last)) free_block(b);
+}
+
+/// A block of another shape over the data of `b`, which is not expanded.
+inline Block* make_view(Block* b, const Shape& shape) {
+  Block* base = b->base != nullptr ? b->base : b;  // bases are never based
+  Block* v = make_block_raw(0);
+  v->numel = b->numel;
+  v->data = b->data;
+  v->shape = shape;
+  v->base = base;
+  retain(base);
+  return v;
+}
+
+}  // namespace wick::inline WICK_ABI::detail

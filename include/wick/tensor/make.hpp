@@ -1,0 +1,103 @@
+/// \file
+/// Ways to make tensors: filled, counted, and from vectors, spans and arrays.
+#pragma once
+
+#include <array>
+
+#include <wick/tensor/tensor.hpp>
+
+namespace wick::inline WICK_ABI {
+
+namespace detail {
+
+inline void check_sizes(const Shape& shape) {
+  for (const Index n : shape)
+    if (n < 0) raise<ShapeError>("wick.tensor.E104", "", {"a size is negative: ", shape}, {"sizes are 0 or more"});
+}
+
+}  // namespace detail
+
+/// A tensor of this shape with every element `value`. Throws wick.tensor.E104 for a negative size.
+inline Tensor full(const Shape& shape, double value) {
+  detail::check_sizes(shape);
+  Tensor t = detail::TensorAccess::make(shape);
+  double* p = detail::TensorAccess::fresh_data(t);
+  const Index n = t.numel();
+  for (Index i = 0; i < n; ++i) p[i] = value;
+  return t;
+}
+inline Tensor zeros(const Shape& shape) { return full(shape, 0.0); }
+inline Tensor ones(const Shape& shape) { return full(shape, 1.0); }
+
+/// 0, 1, …, n − 1.
+inline Tensor arange(Count n) {
+  Tensor t = full({n}, 0.0);
+  double* p = detail::TensorAccess::fresh_data(t);
+  for (Index i = 0; i < n.value; ++i) p[i] = static_cast<double>(i);
+  return t;
+}
+
+/// `n` evenly spaced numbers from `first` to `last`, both included.
+inline Tensor linspace(double first, double last, Count n) {
+  Tensor t = full({n}, first);
+  double* p = detail::TensorAccess::fresh_data(t);
+  for (Index i = 1; i < n.value; ++i) p[i] = i + 1 == n.value ? last : first + (last - first) * static_cast<double>(i) / static_cast<double>(n.value - 1);
+  return t;
+}
+
+namespace detail {
+
+/// A vector tensor copied from any contiguous numbers.
+template <class T>
+Tensor copy_numbers(const T* from, std::size_t n) {
+  Tensor t = TensorAccess::make(Shape{n});
+  double* to = TensorAccess::fresh_data(t);
+  for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<double>(from[i]);
+  return t;
+}
+
+template <class T, class A>
+  requires std::is_arithmetic_v<T>
+struct TensorSource<std::vector<T, A>> {
+  static Tensor make(const std::vector<T, A>& v) {
+    if constexpr (std::is_same_v<T, bool>) {
+      Tensor t = TensorAccess::make(Shape{v.size()});
+      double* to = TensorAccess::fresh_data(t);
+      for (std::size_t i = 0; i < v.size(); ++i) to[i] = v[i] ? 1.0 : 0.0;
+      return t;
+    } else {
+      return copy_numbers(v.data(), v.size());
+    }
+  }
+};
+template <class T, std::size_t E>
+  requires std::is_arithmetic_v<std::remove_const_t<T>>
+struct TensorSource<std::span<T, E>> {
+  static Tensor make(std::span<T, E> v) { return copy_numbers(v.data(), v.size()); }
+};
+template <class T, std::size_t N>
+  requires std::is_arithmetic_v<T>
+struct TensorSource<std::array<T, N>> {
+  static Tensor make(const std::array<T, N>& v) { return copy_numbers(v.data(), N); }
+};
+
+}  // namespace detail
+
+/// A tensor of this shape from numbers in row-major order.
+/// Throws wick.tensor.E104 for a negative size, wick.tensor.E105 when the counts differ.
+template <class T>
+Tensor from_values(const Shape& shape, std::span<const T> values) {
+  detail::check_sizes(shape);
+  if (shape.numel() != static_cast<Index>(values.size()))
+    detail::raise<ShapeError>("wick.tensor.E105", "", {"shape ", shape, " holds ", shape.numel(), " elements, given are ", static_cast<Index>(values.size())},
+                              {"give as many values as the shape has elements"});
+  Tensor t = detail::TensorAccess::make(shape);
+  double* to = detail::TensorAccess::fresh_data(t);
+  for (std::size_t i = 0; i < values.size(); ++i) to[i] = static_cast<double>(values[i]);
+  return t;
+}
+inline Tensor from_values(const Shape& shape, const std::vector<double>& values) {
+  return from_values<double>(shape, std::span<const double>(values));
+}
+
+}  // namespace wick::inline WICK_ABI

@@ -1,0 +1,140 @@
+#include "catch.hpp"
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include <wick/tensor/make.hpp>
+
+#include "support/errors.hpp"
+
+using wick::Index;
+using wick::Shape;
+using wick::Tensor;
+using wick_test::expect_error;
+using V = std::vector<double>;
+
+TEST_CASE("tensor: from numbers", "[tensor]") {
+  CHECK(Tensor(3).item() == 3.0);
+  CHECK(Tensor(2.5f).item() == 2.5);
+  CHECK(Tensor(true).item() == 1.0);
+  CHECK(Tensor(std::size_t{7}).item<int>() == 7);
+  CHECK(static_cast<double>(Tensor(1.5)) == 1.5);
+  CHECK(Tensor(1.0).dim() == 0);
+  CHECK(Tensor(1.0).shape() == Shape{});
+  CHECK(Tensor(1.0).numel() == 1);
+  const Tensor implicit = 4;
+  CHECK(implicit.item() == 4.0);
+}
+
+TEST_CASE("tensor: from nested lists", "[tensor]") {
+  const Tensor v{1, 2.5, 3};
+  CHECK(v.shape() == Shape{3});
+  CHECK(v.to_vector() == V{1, 2.5, 3});
+  const Tensor one{1.0};
+  CHECK(one.shape() == Shape{1});
+  const Tensor m{{1, 2, 3}, {4, 5, 6}};
+  CHECK(m.shape() == Shape{2, 3});
+  CHECK(m.to_vector() == V{1, 2, 3, 4, 5, 6});
+  const Tensor t{{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}};
+  CHECK(t.shape() == Shape{2, 2, 2});
+  CHECK(t.to_vector() == V{1, 2, 3, 4, 5, 6, 7, 8});
+  const Tensor single{{1.0}};
+  CHECK(single.shape() == Shape{1, 1});
+  const Tensor empty = {};
+  CHECK(empty.empty());
+  const auto take = [](const Tensor& x) { return x.shape(); };
+  CHECK(take({1, 2}) == Shape{2});
+  CHECK(take({{1, 2}, {3, 4}, {5, 6}}) == Shape{3, 2});
+}
+
+TEST_CASE("tensor: ragged lists are refused", "[tensor][errors]") {
+  const auto refused = [](const auto& make, const char* advice) {
+    const auto report = expect_error<wick::ShapeError>(make, "wick.tensor.E103", "", advice);
+    INFO(report.text);
+    CHECK(report.ok);
+  };
+  refused([] { return Tensor{{1, 2}, {3}}; }, "same number");
+  refused([] { return Tensor{{1}, {2, 3}}; }, "same number");
+  refused([] { return Tensor{{{1, 2}, {3, 4}}, {{5, 6}, {7}}}; }, "same number");
+  refused([] { return Tensor{{1, 2}, 3}; }, "same depth");
+  refused([] { return Tensor{1, {2, 3}}; }, "same depth");
+  refused([] { return Tensor{{{1}, {2}}, {3, 4}}; }, "same depth");
+}
+
+TEST_CASE("tensor: from vectors, arrays and spans", "[tensor]") {
+  CHECK(Tensor(V{1, 2, 3}).to_vector() == V{1, 2, 3});
+  CHECK(Tensor(std::vector<int>{1, 2}).to_vector() == V{1, 2});
+  CHECK(Tensor(std::vector<float>{1.5f}).to_vector() == V{1.5});
+  CHECK(Tensor(std::vector<bool>{true, false, true}).to_vector() == V{1, 0, 1});
+  CHECK(Tensor(V{}).shape() == Shape{0});
+  CHECK(Tensor(std::array<double, 2>{1, 2}).to_vector() == V{1, 2});
+  const std::array<std::int64_t, 3> numbers{1, 2, 3};
+  CHECK(Tensor(std::span<const std::int64_t>(numbers)).to_vector() == V{1, 2, 3});
+  V own{1, 2};
+  const Tensor t = own;
+  own[0] = 9;
+  CHECK(t.at({0}) == 1.0);  // a copy
+  CHECK(Tensor(std::span<double, 2>(own)).to_vector() == V{9, 2});
+}
+
+TEST_CASE("tensor: filled, counted and shaped", "[tensor]") {
+  CHECK(wick::zeros({2, 2}).to_vector() == V{0, 0, 0, 0});
+  CHECK(wick::ones({3}).to_vector() == V{1, 1, 1});
+  CHECK(wick::full({2}, 7).to_vector() == V{7, 7});
+  CHECK(wick::full({}, 7).item() == 7.0);
+  CHECK(wick::full({2, 0, 3}, 1).numel() == 0);
+  CHECK(wick::arange(4).to_vector() == V{0, 1, 2, 3});
+  CHECK(wick::arange(std::size_t{0}).shape() == Shape{0});
+  CHECK(wick::linspace(1, 3, 5).to_vector() == V{1, 1.5, 2, 2.5, 3});
+  CHECK(wick::linspace(1, 3, 1).to_vector() == V{1});
+  CHECK(wick::linspace(1, 3, 0).numel() == 0);
+  CHECK(wick::linspace(0, 0.3, 4).at({3}) == 0.3);
+  CHECK(wick::from_values({2, 2}, {1, 2, 3, 4}).at({1, 0}) == 3.0);
+  CHECK(wick::from_values({}, V{5}).item() == 5.0);
+  CHECK(expect_error<wick::ShapeError>([] { return wick::zeros({2, -1}); }, "wick.tensor.E104", "", "0 or more").ok);
+  CHECK(expect_error<wick::ShapeError>([] { return wick::arange(-1); }, "wick.tensor.E104", "", "0 or more").ok);
+  CHECK(expect_error<wick::ShapeError>([] { return wick::from_values({2, 2}, {1, 2, 3}); }, "wick.tensor.E105", "", "as many values").ok);
+  CHECK(expect_error<wick::ShapeError>([] { return wick::from_values({-2, -2}, {1, 2, 3, 4}); }, "wick.tensor.E104", "", "0 or more").ok);
+}
+
+TEST_CASE("tensor: reading single elements", "[tensor][errors]") {
+  const Tensor m{{1, 2, 3}, {4, 5, 6}};
+  CHECK(m.at({0, 0}) == 1.0);
+  CHECK(m.at({1, 2}) == 6.0);
+  CHECK(m.at({-1, -3}) == 4.0);
+  CHECK(Tensor(5.0).at({}) == 5.0);
+  CHECK(m.size(0) == 2);
+  CHECK(m.size(-1) == 3);
+  CHECK(Tensor{{8.0}}.item() == 8.0);
+  const auto refused = [](const auto& f, const char* id, const char* advice) {
+    const auto report = expect_error<wick::ShapeError>(f, id, "", advice);
+    INFO(report.text);
+    CHECK(report.ok);
+  };
+  refused([&] { return m.at({2, 0}); }, "wick.tensor.E102", "-1");
+  refused([&] { return m.at({0, -4}); }, "wick.tensor.E102", "-1");
+  refused([&] { return m.at({0}); }, "wick.tensor.E102", "");
+  refused([&] { return Tensor(1.0).at({0}); }, "wick.tensor.E102", "");
+  refused([&] { return m.size(2); }, "wick.tensor.E102", "-1");
+  refused([&] { return m.size(-3); }, "wick.tensor.E102", "-1");
+  refused([&] { return m.item(); }, "wick.tensor.E101", "at({i, ...})");
+  refused([&] { return wick::zeros({0}).item(); }, "wick.tensor.E101", "at({i, ...})");
+  refused([&] { return static_cast<double>(m); }, "wick.tensor.E101", "at({i, ...})");
+}
+
+TEST_CASE("tensor: the empty tensor has no value", "[tensor][errors]") {
+  const Tensor e;
+  CHECK(e.empty());
+  CHECK(e.numel() == 0);
+  CHECK_FALSE(wick::zeros({0}).empty());
+  const auto refused = [](const auto& f) {
+    const auto report = expect_error<wick::UsageError>(f, "wick.tensor.E100", "", "empty()");
+    INFO(report.text);
+    CHECK(report.ok);
+  };
+  refused([&] { return e.item(); });
+  refused([&] { return e.data(); });
+  refused([&] { return e.to_vector(); });
+  refused([&] { return e.at({}); });
+}
