@@ -1,0 +1,54 @@
+/// \file
+/// Normal.
+#pragma once
+
+#include <wick/ad/affine.hpp>
+#include <wick/dist/density.hpp>
+
+namespace wick::inline WICK_ABI {
+namespace detail {
+
+inline constexpr double kHalfLog2Pi = 0.91893853320467274178;
+
+struct NormalKernel {
+  // What depends on the scale alone: computed once a run when the scale is one number.
+  static constexpr unsigned prep_mask = 0b100;
+  template <class S>
+  struct Prep {
+    S log_scale, inverse;
+  };
+  static WICK_INLINE auto prep(const auto&, const auto&, const auto& scale) {
+    const auto l = valid(is_positive(scale), log(scale) + kHalfLog2Pi);
+    return Prep<std::remove_const_t<decltype(l)>>{l, 1.0 / scale};
+  }
+  WICK_INLINE auto operator()(const auto& x, const auto& loc, const auto&, const auto& p) const {
+    const auto d = x - loc;
+    const auto z = d * p.inverse;
+    return valid(is_finite(d), -0.5 * z * z - p.log_scale);
+  }
+};
+
+}  // namespace detail
+
+/// The normal distribution: log p(x) = −((x − loc) / scale)² / 2 − log scale − log(2π) / 2.
+///
+/// Shapes: loc, scale broadcast to batch_shape. Space: x real; scale is the standard deviation, > 0. Gradients: all
+/// arguments; samples are loc + scale · ε. Throws: wick.dist.E203 (shapes), E201 (parameters, when used).
+template <class T = void>
+class BasicNormal : public detail::Family<BasicNormal<T>, 2> {
+ public:
+  static constexpr detail::FamilyInfo family{
+      "Normal", 2, detail::loc_scale_names, detail::loc_scale_domains, true, false, &detail::fuse_spec<detail::NormalKernel, 3>};
+  BasicNormal(Tensor loc, Tensor scale) : detail::Family<BasicNormal<T>, 2>(family, std::move(loc), std::move(scale)) {}
+  const Tensor& loc() const noexcept { return this->parameters_[0]; }
+  const Tensor& scale() const noexcept { return this->parameters_[1]; }
+  Constraint support() const override { return constraints::real; }
+
+ protected:
+  Tensor draw(Key key) const override {
+    return detail::affine(loc(), scale(), detail::draw_value(detail::normal_noise, key, this->shape_, nullptr));
+  }
+};
+using Normal = BasicNormal<>;
+
+}  // namespace wick::inline WICK_ABI
