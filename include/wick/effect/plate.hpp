@@ -1,0 +1,284 @@
+/// \file
+/// Plates: conditionally independent dimensions, vectorised, sequential and subsampled.
+#pragma once
+
+#include <wick/ad/ops_index.hpp>
+#include <wick/core/fault.hpp>
+#include <wick/dist/draw.hpp>
+#include <wick/effect/message.hpp>
+
+namespace wick::inline WICK_ABI {
+
+/// Options of a plate. `subsample_size` 0 means all; `subsample` gives the indices; `dim` 0 means the rightmost free one.
+struct PlateOptions {
+  Count subsample_size = 0;
+  Tensor subsample = {};
+  Index dim = 0;
+};
+
+/// A scope in which sites are independent along one dimension of their batch shape.
+///
+/// `plate data("data", n);` declares dim −1 (or the rightmost free one) of every sample site in the scope: batch shapes are broadcast to it.
+/// With `{.subsample_size = b}` the scope has size b, `indices()` says which elements, and log densities are multiplied by n / b; so
+/// does a parameter with `event_dim`, stored in full size, give its elements.
+/// `for (auto i : plate("steps", n))` runs the body n times instead, in order, with i = 0, …, n − 1 (or the subsampled indices): the scope is
+/// the loop, and names in its body must differ from turn to turn.
+/// Plates of one name in one run, or in guide and model, share their indices and must agree in size (and, in one run, dim).
+/// A factor whose log weight is one number counts once for every element of the plate.
+/// Throws: wick.plate.E200–E210.
+class plate final : public Handler {
+ public:
+  [[nodiscard]] plate(std::string_view name, Count size, const PlateOptions& options = {}) { begin_plate(name, size.value, options); }
+  ~plate() override = default;
+
+  /// The size of the scope: that of the subsample.
+  Index size() const noexcept { return frame_.size; }
+  Index full_size() const noexcept { return frame_.full_size; }
+  /// Negative; 0 in a loop over the plate.
+  Index dim() const noexcept { return frame_.dim; }
+  /// Which elements are in the scope, as a vector of integers.
+  const Tensor& indices() const {
+    if (indices_.empty()) indices_ = arange(frame_.full_size);
+    return indices_;
+  }
+  /// The elements of `data` (along dim 0) that are in the scope; what is empty stays empty.
+  /// Throws wick.plate.E209 unless `data` has the plate's full size.
+  Tensor subsample(const Tensor& data) const {
+    if (data.empty()) return data;
+    if (WICK_UNLIKELY(data.dim() < 1 || data.shape()[0] != frame_.full_size)) raise_data(data.shape());
+    return picked_ ? take(data, indices_) : data;
+  }
+
+  void process(Message& m) override {
+    if (m.type != SiteType::sample && m.type != SiteType::plate) return;
+    if (m.frames.empty())
+      m.frames.push_back(frame_);
+    else
+      m.frames.insert_front(1, frame_);
+    if (frame_.size != frame_.full_size) detail::scale_by(m.scale, WICK_FAULT(plate_scale_dropped, weight_, 1.0));
+    if (!frame_.vectorized()) return;
+    used_ = true;
+    if (m.type == SiteType::sample && !m.done) widen(m);
+  }
+  void postprocess(Message& m) override {
+    if (m.type == SiteType::param && m.event_dim >= 0 && frame_.vectorized()) narrow(m);
+  }
+  const Frame* frame() const noexcept override { return &frame_; }
+
+  /// One past the last turn.
+  struct End {
+    Index turns;
+  };
+  /// The turns of a sequential plate; the plate is on the stack while this lives.
+  class Turn {
+   public:
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() { owner_->end_turns(); }
+    /// The index of the element whose turn it is.
+    Index operator*() const { return owner_->picked_ ? static_cast<Index>(owner_->indices_.data()[owner_->frame_.counter - 1]) : owner_->frame_.counter - 1; }
+    Turn& operator++() noexcept {
+      owner_->begin_turn(owner_->frame_.counter + 1);
+      return *this;
+    }
+    bool operator!=(End e) const noexcept { return owner_->frame_.counter <= e.turns; }
+
+   private:
+    friend class plate;
+    explicit Turn(plate* owner) noexcept : owner_(owner) {}
+    plate* owner_;
+  };
+  /// Enters the scope anew, as a sequential plate that leaves at the end of the loop.
+  /// Throws wick.plate.E206 when a site has used it as a vectorised one, E205 inside its own loop.
+  Turn begin() {
+    if (WICK_UNLIKELY(used_)) raise_vectorized();
+    if (WICK_UNLIKELY(frame_.counter != 0)) raise_nested();
+    leave();
+    frame_.dim = 0;
+    enter();
+    outer_turns_ = detail::plate_turns;
+    begin_turn(1);
+    return Turn(this);
+  }
+  End end() const noexcept { return {frame_.size}; }
+
+ private:
+  void begin_plate(std::string_view name, Index size, const PlateOptions& options);
+  /// What the stack makes of this plate's index message.
+  Tensor find_indices(const PlateOptions& options) const;
+  Index asked_size(const PlateOptions& options) const;
+  Index free_dim(Index wanted) const;
+  void widen(Message& m) const;
+  void narrow(Message& m) const;
+  void begin_turn(Index counter) noexcept {
+    frame_.counter = counter;
+    detail::plate_turns = hash_counter(outer_turns_, frame_.name.hash(), static_cast<std::uint64_t>(counter));
+  }
+  void end_turns() noexcept {
+    leave();
+    frame_.counter = 0;
+    detail::plate_turns = outer_turns_;
+  }
+  template <class E>
+  [[noreturn]] WICK_COLD void raise(const char* id, detail::Parts text, detail::Parts tries) const {
+    detail::raise<E>(id, frame_.name.view(), {"plate \"", frame_.name.view(), "\"", detail::join(text)}, tries);
+  }
+  [[noreturn]] WICK_COLD void raise_vectorized() const {
+    raise<UsageError>("wick.plate.E206", {" has been used as a vectorised plate and is now iterated"}, {"use a second plate for the loop"});
+  }
+  [[noreturn]] WICK_COLD void raise_nested() const {
+    raise<SiteError>("wick.plate.E205", {" is entered inside itself"}, {"give nested plates different names"});
+  }
+  [[noreturn]] WICK_COLD void raise_data(const Shape& s) const {
+    raise<ShapeError>("wick.plate.E209", {".subsample wants data with dim 0 of the plate's full size ", frame_.full_size, ", given is shape ", s},
+                      {"give the whole data; the plate takes its elements itself"});
+  }
+  [[noreturn]] void raise_subsample_differs(Index wanted, const Tensor& got) const;
+  [[noreturn]] void raise_widen(const Message& m) const;
+  [[noreturn]] void raise_narrow(const Message& m, Index dim) const;
+
+  Frame frame_;
+  std::uint64_t outer_turns_ = 0;
+  mutable Tensor indices_;
+  Tensor weight_;         ///< full size / size
+  bool picked_ = false;   ///< the elements are those of `indices_`, not all in order
+  bool used_ = false;     ///< by a message, as a vectorised plate
+};
+
+namespace detail {
+
+/// The first elements of a random permutation of 0, …, n − 1; the only parameter is n.
+inline void fill_subsample(Key key, const Shape& shape, double* out, const DrawInputs& in) {
+  const auto size = static_cast<Index>(in.data[0][0]);
+  const Index count = shape.numel();
+  std::size_t capacity = 0;
+  void* scratch = thread_pool.take(static_cast<std::size_t>(math::permutation_scratch(size, count)) * sizeof(std::uint64_t), capacity);
+  math::fill_permutation_prefix(key, size, count, out, static_cast<std::uint64_t*>(scratch));
+  thread_pool.give(scratch, capacity);
+}
+inline constexpr DrawSpec subsample_draw{"subsample", 1, &fill_subsample};
+
+/// The indices of a subsample, as a value of the plate's own key.
+WICK_NOINLINE inline Tensor draw_subsample(Name plate, Index size, Index count) {
+  const Tensor n = static_cast<double>(size);
+  return draw_value(subsample_draw, sub_key(next_key(plate.hash(), plate_turns), 1), Shape{count}, &n);
+}
+
+inline bool same_values(const Tensor& a, const Tensor& b) {
+  if (!(a.shape() == b.shape())) return false;
+  for (Index i = 0; i < a.numel(); ++i)
+    if (a.data()[i] != b.data()[i]) return false;
+  return true;
+}
+
+}  // namespace detail
+
+WICK_COLD inline void plate::raise_subsample_differs(Index wanted, const Tensor& got) const {
+  raise<SiteError>("wick.plate.E202", {": its subsample of ", wanted, " elements differs from the one of the guide or of an earlier plate of this name, which has ",
+                                       detail::plate_count(got, frame_.full_size)},
+                   {"use the same subsample_size in model and guide\n  or leave it out in the model, which then takes the guide's\n  or give the same explicit subsample to both"});
+}
+WICK_COLD inline void plate::raise_widen(const Message& m) const {
+  const Shape batch = m.fn->batch_shape();
+  detail::raise<ShapeError>("wick.plate.E208", m.name.view(),
+                            {"plate \"", frame_.name.view(), "\" has size ", frame_.size, " at dim ", frame_.dim, ", the site's batch_shape ", batch, " has ", batch.from_right(frame_.dim)},
+                            {"take the plate's elements of the data: plate.subsample(x) or take(x, plate.indices())\n  or declare dependent dimensions: dist.to_event(n)\n  or give the plate another dim"});
+}
+WICK_COLD inline void plate::raise_narrow(const Message& m, Index dim) const {
+  detail::raise<ShapeError>("wick.plate.E209", m.name.view(),
+                            {"plate \"", frame_.name.view(), "\" has full size ", frame_.full_size, " at dim ", frame_.dim, ", the parameter's shape ", m.value.shape(), " with event_dim ", m.event_dim,
+                             " has ", m.value.shape().from_right(dim)},
+                            {"store one element for every element of the full plate\n  or say how many rightmost dims belong to one element: {.event_dim = n}"});
+}
+
+inline Index plate::asked_size(const PlateOptions& o) const {
+  const Index size = frame_.full_size, count = o.subsample_size.value;
+  if (size < 1)
+    raise<DomainError>("wick.plate.E200", {" has size ", size, "; it must be at least 1"}, {"skip the plate when the data are empty\n  or check how the size is computed"});
+  if (count < 0 || count > size)
+    raise<DomainError>("wick.plate.E201", {": subsample_size ", count, " is not between 1 and the plate's size ", size}, {"use subsample_size = min(batch, size)"});
+  if (o.subsample.empty()) return count != 0 ? count : size;
+  const Index given = o.subsample.numel();
+  const bool fits = o.subsample.dim() == 1 && given > 0 && (count == 0 || count == given);
+  if (!fits || !constraints::integer_interval(0.0, static_cast<double>(size - 1)).contains(o.subsample))
+    raise<DomainError>("wick.plate.E203", {": the subsample of shape ", o.subsample.shape(), " is not a vector of ", count != 0 ? detail::join({count, " "}) : "", "indices between 0 and ", size - 1},
+                       {"give integers 0 <= i < size, and no other subsample_size than their number"});
+  return given;
+}
+
+inline Tensor plate::find_indices(const PlateOptions& o) const {
+  const auto draw = [this] { return detail::draw_subsample(frame_.name, frame_.full_size, frame_.size); };
+  const bool whole = frame_.size == frame_.full_size;
+  if (detail::context.innermost == nullptr) return !o.subsample.empty() ? o.subsample : (whole ? Tensor() : draw());
+  Message m;
+  m.type = SiteType::plate;
+  m.name = frame_.name;
+  m.value = o.subsample;
+  m.full_size = frame_.full_size;
+  m.size = frame_.size;
+  m.dim = frame_.dim;
+  detail::send(m, [&](Message& msg) {
+    if (!whole) msg.value = draw();
+  });
+  return std::move(m.value);
+}
+
+inline void plate::begin_plate(std::string_view text, Index size, const PlateOptions& o) {
+  frame_.name = detail::intern(text);
+  frame_.full_size = size;
+  try {
+    frame_.size = asked_size(o);
+    frame_.dim = free_dim(o.dim);
+    Tensor got = find_indices(o);
+    const Index count = detail::plate_count(got, size);
+    const bool asks = o.subsample_size.value != 0 || !o.subsample.empty();
+    if ((asks && count != frame_.size) || (!o.subsample.empty() && !detail::same_values(got, o.subsample))) raise_subsample_differs(frame_.size, got);
+    frame_.size = count;
+    picked_ = !got.empty();
+    indices_ = std::move(got);
+    weight_ = static_cast<double>(size) / static_cast<double>(count);
+    enter();
+  } catch (Error& e) {
+    detail::rethrow_located(e, frame_.name);
+  }
+}
+
+inline Index plate::free_dim(Index wanted) const {
+  if (WICK_UNLIKELY(wanted > 0))
+    raise<UsageError>("wick.plate.E204", {": plate dims are negative, from the right of batch_shape; given is ", wanted}, {"use dim = -1, -2, …, or leave it out"});
+  Index dim = wanted != 0 ? wanted : -1;
+  for (const Handler* h = detail::context.innermost; h != nullptr;) {
+    const Frame* f = h->frame();
+    h = h->outer();
+    if (f == nullptr) continue;
+    if (f->name == frame_.name) raise_nested();
+    if (f->dim != dim) continue;
+    if (wanted != 0)
+      raise<SiteError>("wick.plate.E207", {" wants dim ", dim, ", which the plate \"", f->name.view(), "\" around it has"}, {"leave dim out: the rightmost free one is taken\n  or give one of the two another dim"});
+    --dim;
+    h = detail::context.innermost;  // plates may be in any order of dims
+  }
+  return dim;
+}
+
+inline void plate::widen(Message& m) const {
+  const Index event = m.fn->event_dim(), rank = m.fn->shape().rank() - event;
+  const Index have = rank >= -frame_.dim ? m.fn->shape().from_right(frame_.dim - event) : 1;
+  if (have == frame_.size && rank >= -frame_.dim) return;
+  if (WICK_UNLIKELY(have != 1)) raise_widen(m);
+  Shape batch = m.fn->batch_shape();
+  if (rank < -frame_.dim) batch.insert_front(static_cast<std::size_t>(-frame_.dim - rank), 1);
+  batch[static_cast<std::size_t>(batch.rank() + frame_.dim)] = frame_.size;
+  m.fn->expand_to(batch);
+}
+
+inline void plate::narrow(Message& m) const {
+  const Index dim = frame_.dim - m.event_dim;
+  if (m.value.dim() < -dim) return;
+  const Index have = m.value.shape().from_right(dim);
+  if (have == 1) return;
+  if (WICK_UNLIKELY(have != frame_.full_size)) raise_narrow(m, dim);
+  if (picked_) m.value = take(m.value, indices_, dim);
+}
+
+}  // namespace wick::inline WICK_ABI

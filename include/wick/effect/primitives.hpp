@@ -1,0 +1,180 @@
+/// \file
+/// The language: sample, param, deterministic, factor.
+#pragma once
+
+#include <concepts>
+
+#include <wick/dist/unit.hpp>
+#include <wick/effect/message.hpp>
+#include <wick/effect/param_store.hpp>
+
+namespace wick::inline WICK_ABI {
+
+/// An observed value; an empty tensor means "not observed".
+struct Obs {
+  Tensor value;
+};
+/// Marks a site as observed: `sample("y", Normal(m, s), obs(y))`. With an empty `y` the site is sampled.
+inline Obs obs(Tensor value) { return {std::move(value)}; }
+
+namespace detail {
+
+/// The default behaviour of a sample site: a draw under its own key.
+inline void draw_site(Message& m) {
+  m.value = m.fn->sample_with(next_key(m.name.hash(), plate_turns));
+}
+
+WICK_NOINLINE inline Tensor sample_site(std::string_view text, Distribution& fn, Tensor observed, const Infer& infer) {
+  const Name name = intern(text);
+  const SiteMark mark(name);
+  try {
+    if (context.innermost == nullptr) {  // no handler: no message
+      if (!observed.empty()) return observed;
+      return fn.sample_with(next_key(name.hash(), plate_turns));
+    }
+    Message m;
+    m.name = name;
+    m.fn = &fn;
+    m.is_observed = !observed.empty();
+    m.value = std::move(observed);
+    m.infer = infer;
+    send(m, draw_site);
+    return std::move(m.value);
+  } catch (Error& e) {
+    rethrow_located(e, name);
+  }
+}
+
+}  // namespace detail
+
+/// A named random choice; the value is drawn, observed, or given by a handler.
+///
+/// Shapes: batch_shape (broadcast to the enclosing plates) + event_shape. Gradients: through reparameterised distributions. Throws: whatever is wrong
+/// with the distribution or its place, with the site's name and plates.
+template <class D>
+  requires std::derived_from<D, Distribution>
+Tensor sample(std::string_view name, D dist, Obs observed = {}, const Infer& infer = {}) {
+  return detail::sample_site(name, dist, std::move(observed.value), infer);
+}
+template <class D>
+  requires std::derived_from<D, Distribution>
+Tensor sample(std::string_view name, D dist, const Infer& infer) {
+  return detail::sample_site(name, dist, {}, infer);
+}
+
+/// How a parameter stands in plates: `event_dim` rightmost dims are the event, dims left of them belong to plates.
+struct ParamOptions {
+  Index event_dim = -1;
+};
+
+namespace detail {
+
+[[noreturn]] WICK_COLD inline void raise_param_differs(const Param& p, const Constraint& c) {
+  raise<SiteError>("wick.param.E231", p.name().view(),
+                   {"parameter was declared with constraint ", p.constraint().text(), ", now with ", c.text()},
+                   {"use one constraint for one name\n  or rename one of the two\n  or call clear_param_store() before fitting another model"});
+}
+/// A parameter comes back with an initial value of another shape: an error, unless its bounds had broadcast the first one.
+WICK_COLD inline void check_param_shape(const Param& p, const Shape& s) {
+  if (constrained_shape(s, p.constraint()) == p.shape()) return;
+  raise<ShapeError>("wick.param.E232", p.name().view(), {"parameter has shape ", p.shape(), ", the initial value given now has ", s},
+                    {"use one shape for one name\n  or call clear_param_store() before fitting another model"});
+}
+
+/// `init` may be empty (read only); `constraint` null means "whatever it was declared with".
+WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init, const Constraint* constraint, const ParamOptions& options) {
+  const Name name = intern(text);
+  const SiteMark mark(name);
+  try {
+    ParamStore& store = param_store();
+    Param* p = store.find(name);
+    if (p == nullptr) {
+      if (init.empty()) ParamStore::raise_missing(text);
+      p = &store.add(name, init, constraint != nullptr ? *constraint : constraints::real);
+    } else {
+      if (constraint != nullptr && !(*constraint == p->constraint())) raise_param_differs(*p, *constraint);
+      if (!init.empty() && !(init.shape() == p->shape())) check_param_shape(*p, init.shape());
+    }
+    if (context.innermost == nullptr) return p->read();
+    Message m;
+    m.type = SiteType::param;
+    m.name = name;
+    m.param = p;
+    m.event_dim = options.event_dim;
+    send(m, [](Message& msg) { msg.value = msg.param->read(); });
+    return std::move(m.value);
+  } catch (Error& e) {
+    rethrow_located(e, name);
+  }
+}
+
+}  // namespace detail
+
+/// A named parameter: created with `init` on first use, then read from the store.
+///
+/// Space: `init` and the result are constrained; optimisers step the unconstrained value. Later calls ignore the numbers in `init`, but its shape and
+/// the constraint must stay. Throws: wick.param.E231 (another constraint), E232 (another shape), E233 (init outside the constraint).
+inline Tensor param(std::string_view name, const Tensor& init, const Constraint& constraint = constraints::real, const ParamOptions& options = {}) {
+  return detail::param_site(name, init, &constraint, options);
+}
+/// As above with an initial value that is computed only on first use.
+template <class F>
+  requires std::is_invocable_r_v<Tensor, F>
+Tensor param(std::string_view name, F&& init, const Constraint& constraint = constraints::real, const ParamOptions& options = {}) {
+  if (param_store().find(detail::intern(name)) != nullptr) return detail::param_site(name, {}, &constraint, options);
+  const Tensor value = [&] {
+    const detail::Unrecorded off;
+    return detail::TensorAccess::detached(Tensor(init()));
+  }();
+  return detail::param_site(name, value, &constraint, options);
+}
+/// The parameter of that name. Throws wick.param.E230 when it has no value yet.
+inline Tensor param(std::string_view name) { return detail::param_site(name, {}, nullptr, {}); }
+
+/// Records a computed value under a name; its only effect is to be in the trace, as it is: plates do not expand it. Returns the value.
+inline Tensor deterministic(std::string_view name, Tensor value) {
+  if (detail::context.innermost == nullptr) return value;
+  Message m;
+  m.type = SiteType::deterministic;
+  m.name = detail::intern(name);
+  m.value = std::move(value);
+  m.done = true;
+  try {
+    detail::send(m, [](Message&) {});
+  } catch (Error& e) {
+    detail::rethrow_located(e, m.name);
+  }
+  return std::move(m.value);
+}
+
+/// Yes, no, or not said.
+class Stated {
+ public:
+  constexpr Stated() noexcept = default;
+  constexpr Stated(bool yes) noexcept : answer_(yes ? 1 : 0) {}  // NOLINT: implicit by design
+  constexpr bool said() const noexcept { return answer_ >= 0; }
+  constexpr bool is(bool yes) const noexcept { return answer_ == (yes ? 1 : 0); }
+
+ private:
+  signed char answer_ = -1;
+};
+
+/// What a factor is the weight of: in a guide, `has_rsample` says whether the weight is a function of values drawn with gradients (true)
+/// or the log density of something drawn without (false), which then gets the score-function gradient.
+struct FactorOptions {
+  Stated has_rsample = {};
+};
+
+/// Adds `log_factor` to the log density of the run.
+///
+/// Shapes: log_factor has the batch shape of the site; inside a plate it is broadcast as any batch shape, so that a single number counts once
+/// for every element. In a guide `has_rsample` must be stated. Throws: wick.dist.E201 for NaN.
+inline void factor(std::string_view name, Tensor log_factor, const FactorOptions& options = {}) {
+  if (detail::context.innermost == nullptr) return;
+  Unit unit(std::move(log_factor));
+  unit.use_score_gradient(options.has_rsample.is(false));
+  const Infer infer{.is_auxiliary = true, .is_score_factor = options.has_rsample.is(false), .is_open_factor = !options.has_rsample.said()};
+  detail::sample_site(name, unit, 0.0, infer);
+}
+
+}  // namespace wick::inline WICK_ABI
