@@ -1,0 +1,253 @@
+/// \file
+/// SVI: steps of stochastic variational inference.
+#pragma once
+
+#include <vector>
+
+#include <wick/core/owner.hpp>
+#include <wick/effect/param_store.hpp>
+#include <wick/infer/elbo.hpp>
+#include <wick/io/progress.hpp>
+#include <wick/optim/adam.hpp>
+
+namespace wick::inline WICK_ABI {
+
+/// Options of an SVI object. With the same seed, a fit draws the same numbers on any thread; seed 0 takes one from the random scope in force.
+struct SviOptions {
+  std::uint64_t seed = 0;
+};
+
+/// How far a run is.
+struct SviProgress {
+  Index step;       ///< steps done
+  Index steps;      ///< steps asked for
+  double loss;      ///< of the last step
+  double smoothed;  ///< exponential average of the losses
+};
+
+/// Options of `SVI::run`.
+struct RunOptions {
+  Count steps = 1000;
+  /// Show a line with rate, loss and remaining time on standard error; only if that is a terminal.
+  bool progress = true;
+  /// Called after each step with a `const SviProgress&`; return false to stop early. Held by value (use std::ref to share one).
+  detail::Callback<SviProgress> callback = {};
+};
+
+namespace detail {
+
+/// Notes which parameters a step touches. It stands outside all other handlers, so a parameter that `block` hides is not trained.
+class ParamCapture final : public Handler {
+ public:
+  explicit ParamCapture(std::vector<Param*>& out) : out_(&out) { enter(); }
+  void process(Message&) override {}
+  void postprocess(Message& m) override {
+    if (m.type == SiteType::param && m.param != nullptr && m.param->mark(stamp_)) out_->push_back(m.param);
+  }
+  /// A number that no other capture ever had: each thread counts in a range of its own.
+  static std::uint64_t next_stamp() noexcept {
+    static constinit Atomic<std::uint64_t> ranges{0};
+    static constinit thread_local std::uint64_t last = 0;
+    if (WICK_UNLIKELY((last & 0xFFFFFFFFu) == 0)) last = (ranges.count(1) + 1) << 32;
+    return ++last;
+  }
+
+ private:
+  std::vector<Param*>* out_;
+  std::uint64_t stamp_ = next_stamp();
+};
+
+/// What one SVI object keeps from step to step.
+class SviState {
+ public:
+  explicit SviState(const SviOptions& o)
+      : seed_(o.seed != 0 ? o.seed : next_key(hash_name("wick.svi"), 0).k0) {}
+
+  /// One step: loss, gradients, optimiser. On any error parameters and optimiser are as before.
+  WICK_NOINLINE double step(const Program& program, const Trace_ELBO& elbo, Optimizer& optimizer) {
+    ParamStore& store = param_store();
+    const std::size_t before = store.size();
+    const Draws draws{seed_, step_++, 0, false};
+    double loss = 0;
+    try {
+      loss = differentiate(program, elbo, draws);
+      optimizer.prepare(params_);
+    } catch (...) {
+      traces_.clear();
+      store.truncate(before);
+      throw;
+    }
+    for (std::size_t i = 0; i < touched_.size(); ++i) params_[i].value = touched_[i]->mutable_unconstrained();
+    optimizer.step(params_);
+    return loss;
+  }
+
+  /// The loss alone, on draws of its own.
+  WICK_NOINLINE double evaluate(const Program& program, const Trace_ELBO& elbo) {
+    ParamStore& store = param_store();
+    const std::size_t before = store.size();
+    const Unrecorded off;
+    double loss = 0;
+    const std::uint64_t step = evaluation_++;
+    try {
+      for (Index p = 0; p < elbo.num_particles(); ++p) {
+        loss += elbo.particle(program, traces_, {seed_, step, static_cast<std::uint64_t>(p), true});
+        traces_.clear();
+      }
+    } catch (...) {
+      traces_.clear();
+      store.truncate(before);
+      throw;
+    }
+    return loss / static_cast<double>(elbo.num_particles());
+  }
+
+  std::uint64_t steps() const noexcept { return step_; }
+  std::uint64_t seed() const noexcept { return seed_; }
+
+ private:
+  double differentiate(const Program& program, const Trace_ELBO& elbo, Draws draws);
+  void collect(Tape& tape);
+  [[noreturn]] static void raise_gradient(const Param& p, Index i, double g) ;
+
+  std::uint64_t seed_;
+  std::uint64_t step_ = 0, evaluation_ = 0;
+  ParticleTraces traces_;
+  std::vector<Param*> touched_;
+  std::vector<double> gradient_;
+  std::vector<ParamStep> params_;
+};
+
+WICK_COLD inline void SviState::raise_gradient(const Param& p, Index i, double g) {
+  raise<NumericalError>("wick.svi.E310", p.name().view(), {"the loss is finite, but element ", i, " of its gradient in this parameter is ", g},
+                        {"lower the learning rate or start elsewhere\n  or look for sqrt, log or pow at 0, or for x / x in the model: their slopes are infinite there"});
+}
+
+inline double SviState::differentiate(const Program& program, const Trace_ELBO& elbo, Draws draws) {
+  touched_.clear();
+  gradient_.clear();
+  params_.clear();
+  const ParamCapture capture(touched_);
+  double loss = 0;
+  for (Index p = 0; p < elbo.num_particles(); ++p) {
+    draws.particle = static_cast<std::uint64_t>(p);
+    const Recording recording;
+    loss += elbo.particle(program, traces_, draws);
+    recording.tape().backward();
+    collect(recording.tape());
+    traces_.clear();  // before the recording ends, so that its values go back to the pool
+  }
+  std::size_t at = 0;
+  for (Param* p : touched_) {
+    const Index n = p->shape().numel();
+    const double* g = gradient_.data() + at;
+    double bad = 0;
+    for (Index i = 0; i < n; ++i) bad += g[i] - g[i];
+    if (WICK_UNLIKELY(bad != 0))
+      for (Index i = 0; i < n; ++i)
+        if (g[i] - g[i] != 0) raise_gradient(*p, i, g[i]);
+    params_.push_back({p->serial(), p->name().view(), nullptr, g, n});
+    at += static_cast<std::size_t>(n);
+  }
+  return loss / static_cast<double>(elbo.num_particles());
+}
+
+/// Adds this recording's gradients to those of the particles before.
+inline void SviState::collect(Tape& tape) {
+  std::size_t at = 0;
+  for (Param* p : touched_) {
+    const std::size_t n = static_cast<std::size_t>(p->shape().numel());
+    if (at + n > gradient_.size()) gradient_.resize(at + n, 0.0);
+    if (p->run() == tape.run()) {
+      const Record& r = tape[p->record()];
+      double* to = gradient_.data() + at;
+      if (!r.is_tensor())
+        *to += r.adjoint;
+      else if (r.buffer != nullptr)
+        for (std::size_t i = 0; i < n; ++i) to[i] += r.buffer[i];
+    } else if (WICK_UNLIKELY(p->inside() == tape.run())) {
+      p->raise_nested();
+    }
+    at += n;
+  }
+}
+
+/// The loop of `SVI::run`.
+WICK_NOINLINE inline std::vector<double> run_steps(const RunOptions& o, const Callable& step, const double& last) {
+  if (o.steps.value < 0)
+    raise<DomainError>("wick.svi.E311", "", {"SVI::run: steps is ", o.steps.value, "; it must not be negative"}, {"give the number of steps to do"});
+  std::vector<double> losses;
+  losses.reserve(static_cast<std::size_t>(o.steps.value));
+  ProgressLine line(o.progress);
+  double smoothed = 0;
+  for (Index i = 0; i < o.steps.value; ++i) {
+    step();
+    losses.push_back(last);
+    smoothed = i == 0 ? last : 0.98 * smoothed + 0.02 * last;
+    line.update(i + 1, o.steps.value, smoothed);
+    if (o.callback && !o.callback({i + 1, o.steps.value, last, smoothed})) break;
+  }
+  return losses;
+}
+
+}  // namespace detail
+
+/// Stochastic variational inference: fits the parameters of guide (and model) by gradient steps on the loss.
+///
+/// `SVI svi(model, guide, Adam({.lr = 0.05}), Trace_ELBO()); for (...) double loss = svi.step(x, y);`
+/// Model and guide are callables with the same arguments, held by value (use std::ref to share one). A step that throws leaves
+/// parameters, optimiser state and the handler stack as they were, so that the caller can go on.
+/// Throws: what the program throws, wick.elbo.E300–E307, wick.svi.E310 (non-finite gradient), E311.
+template <class Model, class Guide, class Optim = Adam, class Elbo = Trace_ELBO>
+class SVI {
+ public:
+  SVI(Model model, Guide guide, Optim optim = Optim(), Elbo elbo = Elbo(), const SviOptions& options = {})
+      : model_(std::move(model)), guide_(std::move(guide)), optim_(std::move(optim)), elbo_(std::move(elbo)), state_(options) {}
+
+  /// One gradient step; returns the loss before it, an estimate of −ELBO.
+  template <class... T>
+  double step(const T&... x) {
+    return call([&](const detail::Program& p) { return state_.step(p, elbo_, optim_); }, x...);
+  }
+  /// An estimate of the loss on fresh draws, without a step.
+  template <class... T>
+  double evaluate_loss(const T&... x) {
+    return call([&](const detail::Program& p) { return state_.evaluate(p, elbo_); }, x...);
+  }
+  /// Many steps; returns the losses. See RunOptions for progress display and callback.
+  template <class... T>
+  std::vector<double> run(const RunOptions& options, const T&... x) {
+    return call(
+        [&](const detail::Program& p) {
+          double loss = 0;
+          auto one = [&] { loss = state_.step(p, elbo_, optim_); };
+          return detail::run_steps(options, detail::Callable(one), loss);
+        },
+        x...);
+  }
+  template <class... T>
+  std::vector<double> run(Count steps, const T&... x) {
+    return run(RunOptions{.steps = steps}, x...);
+  }
+
+  Optim& optim() noexcept { return optim_; }
+  const Elbo& elbo() const noexcept { return elbo_; }
+  /// Steps tried so far.
+  std::uint64_t steps() const noexcept { return state_.steps(); }
+
+ private:
+  template <class Run, class... T>
+  auto call(Run run, const T&... x) {
+    auto model = [&] { static_cast<void>(model_(x...)); };
+    auto guide = [&] { static_cast<void>(guide_(x...)); };
+    return run(detail::Program{detail::Callable(model), detail::Callable(guide)});
+  }
+
+  Model model_;
+  Guide guide_;
+  Optim optim_;
+  Elbo elbo_;
+  detail::SviState state_;
+};
+
+}  // namespace wick::inline WICK_ABI

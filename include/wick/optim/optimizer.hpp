@@ -1,0 +1,31 @@
+/// \file
+/// What an optimiser is to SVI.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include <wick/core/error.hpp>
+
+namespace wick::inline WICK_ABI {
+
+/// One parameter in one optimiser step.
+struct ParamStep {
+  std::uint64_t key;          ///< the parameter's own number: another parameter of the same name has another
+  std::string_view name;
+  double* value;              ///< unconstrained, `size` numbers; to be changed
+  const double* gradient;     ///< of the loss
+  Index size;
+};
+
+/// Changes parameters from gradients. State is made when a parameter is first seen; parameters that are not in a step keep theirs.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  /// Makes room for the state of all these parameters; may throw, and then nothing has changed.
+  virtual void prepare(std::span<const ParamStep> params) = 0;
+  /// Changes the values; does not throw after `prepare`.
+  virtual void step(std::span<const ParamStep> params) noexcept = 0;
+};
+
+}  // namespace wick::inline WICK_ABI

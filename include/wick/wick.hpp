@@ -1,0 +1,13 @@
+/// \file
+/// The umbrella: everything a program needs, without the parts that need Boost.
+#pragma once
+
+#include <wick/ad/grad.hpp>
+#include <wick/ad/ops.hpp>
+#include <wick/dist/dist.hpp>
+#include <wick/effect/handlers/handlers.hpp>
+#include <wick/effect/plate.hpp>
+#include <wick/effect/primitives.hpp>
+#include <wick/infer/svi.hpp>
+#include <wick/tensor/eigen_source.hpp>
+#include <wick/tensor/make.hpp>
