@@ -10,7 +10,9 @@ using wick::Tensor;
 namespace {
 
 constexpr int kLength = 10'000'000;
-double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 // Bounds for a slow machine under a sanitizer; the operations themselves take some ten nanoseconds.
 constexpr double kTimeLimit = 120;
 

@@ -66,17 +66,22 @@ TEST_CASE("where: what is not selected leaves no trace, NaN included", "[ad]") {
   for (const double bad : not_selected) {
     const Tensor data{bad, 2.0}, mask{0.0, 1.0};
     const auto check = [&](const auto& loss) {
-      const Tensor gw = wick::grad([&](const Tensor& w) { return wick::sum(wick::where(mask, loss(w, data), 0.0)); })(Tensor{3.0, 3.0});
+      const Tensor gw = wick::grad([&](const Tensor& w) { return wick::sum(wick::where(mask, loss(w, data), 0.0)); })(
+          Tensor{3.0, 3.0});
       CHECK(gw.at({0}) == 0.0);
       CHECK(std::isfinite(gw.at({1})));
-      const Tensor s = wick::grad([&](const Tensor& w) { return wick::sum(wick::where(mask, loss(w, data), 0.0)); })(Tensor(3.0));
+      const Tensor s =
+          wick::grad([&](const Tensor& w) { return wick::sum(wick::where(mask, loss(w, data), 0.0)); })(Tensor(3.0));
       CHECK(std::isfinite(s.item()));
-      const Tensor t = wick::grad([&](const Tensor& w) { return wick::sum(wick::where(mask, loss(w, Tensor(bad)), 0.0)); })(Tensor{3.0, 3.0});
+      const Tensor t = wick::grad(
+          [&](const Tensor& w) { return wick::sum(wick::where(mask, loss(w, Tensor(bad)), 0.0)); })(Tensor{3.0, 3.0});
       CHECK(t.at({0}) == 0.0);
     };
     check([](const Tensor& w, const Tensor& d) { return w * d; });
     check([](const Tensor& w, const Tensor& d) { return w / d; });
     check([](const Tensor& w, const Tensor& d) { return wick::exp(d * w) + wick::pow(d, w); });
-    check([](const Tensor& w, const Tensor& d) { return wick::fuse([](auto x, auto y) { return x * log(y) + x / y; }, w, d); });
+    check([](const Tensor& w, const Tensor& d) {
+      return wick::fuse([](auto x, auto y) { return x * log(y) + x / y; }, w, d);
+    });
   }
 }

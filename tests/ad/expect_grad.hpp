@@ -1,6 +1,7 @@
 /// \file
-/// Rule G: `expect_grad(name, f, args...)` compares a function's value, gradient and Hessian with finite differences, and its
-/// values on all paths (outside and inside a recording, of constant, varying and differentiable arguments, re-run) bit for bit.
+/// Rule G: `expect_grad(name, f, args...)` compares a function's value, gradient and Hessian with finite differences,
+/// and its values on all paths (outside and inside a recording, of constant, varying and differentiable arguments,
+/// re-run) bit for bit.
 #pragma once
 
 #include "catch.hpp"
@@ -33,7 +34,8 @@ using wick::detail::TensorAccess;
 using wick::detail::Unrecorded;
 
 inline bool same_bits(double a, double b) {
-  return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b));  // NaNs may differ in sign between compilers' paths
+  return std::memcmp(&a, &b, sizeof a) == 0 ||
+         (std::isnan(a) && std::isnan(b));  // NaNs may differ in sign between compilers' paths
 }
 inline bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.empty() != b.empty() || !(a.shape() == b.shape())) return false;
@@ -54,7 +56,8 @@ inline double contract(const Tensor& y) {
   if (y.dim() == 0) return y.item();
   long double s = 0;
   const std::vector<double> v = y.to_vector();
-  for (std::size_t i = 0; i < v.size(); ++i) s += static_cast<long double>(v[i]) * static_cast<long double>(weight(static_cast<Index>(i)));
+  for (std::size_t i = 0; i < v.size(); ++i)
+    s += static_cast<long double>(v[i]) * static_cast<long double>(weight(static_cast<Index>(i)));
   return static_cast<double>(s);
 }
 inline Tensor weighted(const Tensor& y) { return y.dim() == 0 ? y : wick::sum(y * weights(y.shape())); }
@@ -74,7 +77,8 @@ inline Args unflatten(const Args& like, const std::vector<double>& x) {
   std::size_t at = 0;
   for (std::size_t k = 0; k < like.size(); ++k) {
     const auto n = static_cast<std::size_t>(like[k].numel());
-    const std::vector<double> own(x.begin() + static_cast<std::ptrdiff_t>(at), x.begin() + static_cast<std::ptrdiff_t>(at + n));
+    const std::vector<double> own(x.begin() + static_cast<std::ptrdiff_t>(at),
+                                  x.begin() + static_cast<std::ptrdiff_t>(at + n));
     args[k] = like[k].dim() == 0 ? Tensor(own[0]) : wick::from_values(like[k].shape(), own);
     at += n;
   }
@@ -136,7 +140,8 @@ inline std::pair<Tensor, std::vector<double>> rerun(const Function& f, const Arg
 }
 
 /// Everything that must give the same bits as `y`, or the same error.
-inline void for_each_path(const Function& f, const Args& args, const std::function<void(const std::string&, const std::function<Tensor()>&)>& each) {
+inline void for_each_path(const Function& f, const Args& args,
+                          const std::function<void(const std::string&, const std::function<Tensor()>&)>& each) {
   each("outside a recording", [&] { return f(args); });
   each("of constants inside a recording", [&] {
     Recording recording;
@@ -173,8 +178,8 @@ inline bool close(const std::vector<double>& a, const std::vector<double>& b, do
   return true;
 }
 
-/// The values are the same bits on every path, and the gradient is the same whether other arguments have one or not, and when
-/// the recording is run again.
+/// The values are the same bits on every path, and the gradient is the same whether other arguments have one or not,
+/// and when the recording is run again.
 inline void check_paths(const std::string& name, const Function& f, const Args& args) {
   const Tensor y = f(args);
   for_each_path(f, args, [&](const std::string& path, const std::function<Tensor()>& run) {
@@ -207,7 +212,8 @@ inline void check_gradient(const std::string& name, const Function& f, const Arg
   const std::vector<double> x = flatten(args);
   const auto value = [&](const std::vector<double>& at) { return contract(f(unflatten(args, at))); };
   const std::vector<double> g = gradient(f, args).second;
-  const auto report = compare_derivatives(name + " gradient", g, finite_gradient(value, x), gradient_tolerance, term_size(value(x), x, g));
+  const auto report = compare_derivatives(name + " gradient", g, finite_gradient(value, x), gradient_tolerance,
+                                          term_size(value(x), x, g));
   INFO(report.text);
   CHECK(report.ok);
 }
@@ -216,9 +222,11 @@ inline void check_hessian(const std::string& name, const Function& f, const Args
   const std::vector<double> x = flatten(args);
   const std::size_t n = x.size();
   const auto value = [&](const std::vector<double>& at) { return contract(f(unflatten(args, at))); };
-  const Differences ours = finite_hessian_of_gradient([&](const std::vector<double>& at) { return gradient(f, unflatten(args, at)).second; }, x);
+  const Differences ours = finite_hessian_of_gradient(
+      [&](const std::vector<double>& at) { return gradient(f, unflatten(args, at)).second; }, x);
   const double terms = term_size(value(x), x, gradient(f, args).second);
-  const auto report = compare_derivatives(name + " Hessian", ours.value, finite_hessian(value, x), hessian_tolerance, terms);
+  const auto report =
+      compare_derivatives(name + " Hessian", ours.value, finite_hessian(value, x), hessian_tolerance, terms);
   INFO(report.text);
   CHECK(report.ok);
   double size = 0, skew = 0;
@@ -259,7 +267,8 @@ void expect_grad(const std::string& name, const F& f, const T&... args) {
 }
 /// f(args...) throws an E with this id and advice on every path.
 template <class E, class F, class... T>
-void expect_throws_alike(const std::string& name, const std::string& id, const std::string& advice, const F& f, const T&... args) {
+void expect_throws_alike(const std::string& name, const std::string& id, const std::string& advice, const F& f,
+                         const T&... args) {
   using namespace grad_detail;
   for_each_path(erase(f, args...), {Tensor(args)...}, [&](const std::string& path, const std::function<Tensor()>& run) {
     const auto report = expect_error<E>(run, id, "", advice);

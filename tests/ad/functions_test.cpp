@@ -5,14 +5,21 @@ using wick_test::expect_grad;
 
 namespace {
 
-/// A function of one argument on a scalar, every vector length up to 17 (all tails), a matrix, a repeated row, and nothing.
+/// A function of one argument on a scalar, every vector length up to 17 (all tails), a matrix, a repeated row, and
+/// nothing.
 template <class F>
 void for_all_sizes(const std::string& name, const F& f, double from, double to) {
   expect_grad(name + " of a scalar", f, Tensor(from + 0.3 * (to - from)));
   expect_grad(name + " of a vector", f, wick::linspace(from, to, 5));
-  for (int n = 1; n <= 17; ++n) wick_test::expect_gradient(name + " of " + std::to_string(n), f, wick::linspace(from, to, n));
+  for (int n = 1; n <= 17; ++n)
+    wick_test::expect_gradient(name + " of " + std::to_string(n), f, wick::linspace(from, to, n));
   expect_grad(name + " of a matrix", f, wick::reshape(wick::linspace(from, to, 6), {2, 3}));
-  expect_grad(name + " of a repeated row", [&](const auto& x) { return f(wick::expand(x, {2, 3})); }, wick::linspace(from, to, 3));
+  expect_grad(
+      name + " of a repeated row",
+      [&](const auto& x) {
+        return f(wick::expand(x, {2, 3}));
+      },
+      wick::linspace(from, to, 3));
   expect_grad(name + " of nothing", f, wick::zeros({0}));
   // Beyond a chunk, against the scalar form.
   const Tensor x = wick::linspace(from, to, 5001);
@@ -33,29 +40,43 @@ double nan_of(const Tensor& t) { return std::isnan(t.item()) ? 1 : 0; }
 }  // namespace
 
 TEST_CASE("functions: exponentials and logarithms agree with finite differences", "[ad][grad]") {
-  for_all_sizes("exp", [](const auto& x) { return wick::exp(x); }, -2.1, 2.3);
-  for_all_sizes("log", [](const auto& x) { return wick::log(x); }, 0.4, 5.2);
-  for_all_sizes("log1p", [](const auto& x) { return wick::log1p(x); }, -0.6, 4.2);
-  for_all_sizes("expm1", [](const auto& x) { return wick::expm1(x); }, -1.6, 1.7);
+  for_all_sizes(
+      "exp", [](const auto& x) { return wick::exp(x); }, -2.1, 2.3);
+  for_all_sizes(
+      "log", [](const auto& x) { return wick::log(x); }, 0.4, 5.2);
+  for_all_sizes(
+      "log1p", [](const auto& x) { return wick::log1p(x); }, -0.6, 4.2);
+  for_all_sizes(
+      "expm1", [](const auto& x) { return wick::expm1(x); }, -1.6, 1.7);
 }
 
 TEST_CASE("functions: roots, squares and absolute values agree with finite differences", "[ad][grad]") {
-  for_all_sizes("sqrt", [](const auto& x) { return wick::sqrt(x); }, 0.5, 6.2);
-  for_all_sizes("square", [](const auto& x) { return wick::square(x); }, -2.4, 1.5);
-  for_all_sizes("abs", [](const auto& x) { return wick::abs(x); }, 0.4, 1.5);
-  for_all_sizes("abs of negative numbers", [](const auto& x) { return wick::abs(x); }, -2.4, -0.4);
-  for_all_sizes("negation", [](const auto& x) { return -x; }, -2.4, 1.5);
+  for_all_sizes(
+      "sqrt", [](const auto& x) { return wick::sqrt(x); }, 0.5, 6.2);
+  for_all_sizes(
+      "square", [](const auto& x) { return wick::square(x); }, -2.4, 1.5);
+  for_all_sizes(
+      "abs", [](const auto& x) { return wick::abs(x); }, 0.4, 1.5);
+  for_all_sizes(
+      "abs of negative numbers", [](const auto& x) { return wick::abs(x); }, -2.4, -0.4);
+  for_all_sizes(
+      "negation", [](const auto& x) { return -x; }, -2.4, 1.5);
 }
 
 TEST_CASE("functions: tanh, sigmoid and softplus agree with finite differences", "[ad][grad]") {
-  for_all_sizes("tanh", [](const auto& x) { return wick::tanh(x); }, -1.4, 1.2);
-  for_all_sizes("sigmoid", [](const auto& x) { return wick::sigmoid(x); }, -3.1, 2.9);
-  for_all_sizes("softplus", [](const auto& x) { return wick::softplus(x); }, -3.1, 2.9);
+  for_all_sizes(
+      "tanh", [](const auto& x) { return wick::tanh(x); }, -1.4, 1.2);
+  for_all_sizes(
+      "sigmoid", [](const auto& x) { return wick::sigmoid(x); }, -3.1, 2.9);
+  for_all_sizes(
+      "softplus", [](const auto& x) { return wick::softplus(x); }, -3.1, 2.9);
 }
 
 TEST_CASE("functions: lgamma and digamma agree with finite differences", "[ad][grad]") {
-  for_all_sizes("lgamma", [](const auto& x) { return wick::lgamma(x); }, 0.6, 7.3);
-  for_all_sizes("digamma", [](const auto& x) { return wick::digamma(x); }, 0.7, 7.3);
+  for_all_sizes(
+      "lgamma", [](const auto& x) { return wick::lgamma(x); }, 0.6, 7.3);
+  for_all_sizes(
+      "digamma", [](const auto& x) { return wick::digamma(x); }, 0.7, 7.3);
 }
 
 TEST_CASE("functions: values and gradients at the edges", "[ad]") {
@@ -69,10 +90,11 @@ TEST_CASE("functions: values and gradients at the edges", "[ad]") {
   CHECK(nan_of(wick::sqrt(Tensor(-1.0))) == 1);
   CHECK(wick::exp(Tensor(-inf)).item() == 0.0);
   CHECK(wick::exp(Tensor(inf)).item() == inf);
-  for (const auto& f : {+[](const Tensor& x) { return wick::exp(x); }, +[](const Tensor& x) { return wick::log(x); },
-                        +[](const Tensor& x) { return wick::tanh(x); }, +[](const Tensor& x) { return wick::sigmoid(x); },
-                        +[](const Tensor& x) { return wick::softplus(x); }, +[](const Tensor& x) { return wick::lgamma(x); },
-                        +[](const Tensor& x) { return wick::abs(x); }, +[](const Tensor& x) { return wick::sqrt(x); }}) {
+  for (const auto& f :
+       {+[](const Tensor& x) { return wick::exp(x); }, +[](const Tensor& x) { return wick::log(x); },
+        +[](const Tensor& x) { return wick::tanh(x); }, +[](const Tensor& x) { return wick::sigmoid(x); },
+        +[](const Tensor& x) { return wick::softplus(x); }, +[](const Tensor& x) { return wick::lgamma(x); },
+        +[](const Tensor& x) { return wick::abs(x); }, +[](const Tensor& x) { return wick::sqrt(x); }}) {
     CHECK(std::isnan(f(Tensor(nan)).item()));
     CHECK(std::isnan(f(Tensor{1.0, nan}).at({1})));
     CHECK(std::isnan(grad(f, nan)));
@@ -96,7 +118,8 @@ TEST_CASE("functions: pow at 0, where its partial derivatives are limits", "[ad]
   const auto f = [](const Tensor& a, const Tensor& b) { return wick::pow(a, b); };
   const auto g = [&](double a, double b) {
     const auto [x, y] = wick::value_and_grad(f)(Tensor(a), Tensor(b)).second;
-    const auto vector = wick::grad([&](const Tensor& p, const Tensor& q) { return wick::sum(f(p, q)); })(Tensor{a, 1.0}, Tensor{b, 1.0});
+    const auto vector = wick::grad([&](const Tensor& p, const Tensor& q) { return wick::sum(f(p, q)); })(
+        Tensor{a, 1.0}, Tensor{b, 1.0});
     CHECK(vector[0].at({0}) == x.item());
     CHECK(vector[1].at({0}) == y.item());
     return std::pair(x.item(), y.item());

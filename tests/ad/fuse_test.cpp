@@ -40,13 +40,15 @@ Tensor plain(const Tensor& x, const Tensor& m, const Tensor& s) {
 double largest_difference(const Tensor& a, const Tensor& b) {
   REQUIRE(a.shape() == b.shape());
   double most = 0;
-  for (Index i = 0; i < a.numel(); ++i) most = std::max(most, std::abs(a.data()[i] - b.data()[i]) / (1 + std::abs(b.data()[i])));
+  for (Index i = 0; i < a.numel(); ++i)
+    most = std::max(most, std::abs(a.data()[i] - b.data()[i]) / (1 + std::abs(b.data()[i])));
   return most;
 }
 
 /// A fused call with a mask, as densities make it.
 template <class F>
-Tensor masked_call(const F& f, const std::vector<Tensor>& x, const Tensor* mask, bool sum, double factor, const Shape* shape) {
+Tensor masked_call(const F& f, const std::vector<Tensor>& x, const Tensor* mask, bool sum, double factor,
+                   const Shape* shape) {
   const Tensor* in[] = {&x[0], &x[1], &x[2]};
   wick::detail::FuseRequest q{&wick::detail::fuse_spec<F, 3>, &f, sizeof(F), in, shape, mask};
   q.factor = factor;
@@ -80,17 +82,21 @@ TEST_CASE("fuse: every tail length agrees with finite differences", "[ad][grad]"
 }
 
 TEST_CASE("fuse: agrees with the operations it replaces, beyond a chunk", "[ad]") {
-  const std::vector<std::pair<Shape, Shape>> cases = {{{2049}, {}}, {{5000}, {5000}}, {{3, 2049}, {2049}}, {{3, 2049}, {3, 1}}, {{2049, 2}, {2}},
-                                                      {{2049, 2}, {2049, 1}}, {{100'001}, {}}, {{4, 1, 6}, {5, 1}}, {{1}, {3000}}};
+  const std::vector<std::pair<Shape, Shape>> cases = {{{2049}, {}},        {{5000}, {5000}},    {{3, 2049}, {2049}},
+                                                      {{3, 2049}, {3, 1}}, {{2049, 2}, {2}},    {{2049, 2}, {2049, 1}},
+                                                      {{100'001}, {}},     {{4, 1, 6}, {5, 1}}, {{1}, {3000}}};
   for (const auto& [a, b] : cases) {
     const Tensor x = wave(a, 0), m = wave(b, 1), s = wave(b, 2, 1.5);
     const auto [v, g] = wick::value_and_grad(fused_sum)(x, m, s);
-    const auto [w, h] = wick::value_and_grad([](const Tensor& p, const Tensor& q, const Tensor& r) { return wick::sum(plain(p, q, r)); })(x, m, s);
+    const auto [w, h] = wick::value_and_grad(
+        [](const Tensor& p, const Tensor& q, const Tensor& r) { return wick::sum(plain(p, q, r)); })(x, m, s);
     INFO(wick::detail::to_string(a) << " and " << wick::detail::to_string(b));
     CHECK(v.item() == Approx(w.item()).epsilon(1e-13));
     for (std::size_t k = 0; k < 3; ++k) CHECK(largest_difference(g[k], h[k]) < 1e-12);
     CHECK(largest_difference(wick::fuse(normal, x, m, s), plain(x, m, s)) < 1e-15);
-    const auto elementwise = wick::value_and_grad([](const Tensor& p, const Tensor& q, const Tensor& r) { return wick::sum(wick::fuse(normal, p, q, r)); })(x, m, s);
+    const auto elementwise = wick::value_and_grad([](const Tensor& p, const Tensor& q, const Tensor& r) {
+      return wick::sum(wick::fuse(normal, p, q, r));
+    })(x, m, s);
     for (std::size_t k = 0; k < 3; ++k) CHECK(largest_difference(elementwise.second[k], h[k]) < 1e-12);
   }
 }
@@ -100,8 +106,16 @@ TEST_CASE("fuse: a mask leaves exactly nothing, whatever is behind it", "[ad][gr
   struct Case {
     Shape x, m, mask;
   };
-  const std::vector<Case> cases = {{{3, 1}, {1, 4}, {3, 1}}, {{3, 1}, {1, 4}, {1, 4}}, {{8}, {}, {8}}, {{8}, {8}, {8}}, {{}, {}, {}}, {{11}, {}, {}},
-                                   {{3, 4}, {4}, {3, 4}}, {{5000}, {}, {5000}}, {{2, 2049}, {2, 1}, {2049}}, {{2, 2049}, {2049}, {2, 1}}};
+  const std::vector<Case> cases = {{{3, 1}, {1, 4}, {3, 1}},
+                                   {{3, 1}, {1, 4}, {1, 4}},
+                                   {{8}, {}, {8}},
+                                   {{8}, {8}, {8}},
+                                   {{}, {}, {}},
+                                   {{11}, {}, {}},
+                                   {{3, 4}, {4}, {3, 4}},
+                                   {{5000}, {}, {5000}},
+                                   {{2, 2049}, {2, 1}, {2049}},
+                                   {{2, 2049}, {2049}, {2, 1}}};
   for (const Case& c : cases) {
     const Index n = c.mask.numel();
     std::vector<double> bits(static_cast<std::size_t>(n));
@@ -121,7 +135,9 @@ TEST_CASE("fuse: a mask leaves exactly nothing, whatever is behind it", "[ad][gr
           return sum ? y : wick::sum(y);
         };
         const auto [v, g] = wick::value_and_grad(loss)(x, m, spoilt);
-        const auto [w, h] = wick::value_and_grad([&](const Tensor& p, const Tensor& q, const Tensor& r) { return wick::sum(plain(p, q, r) * mask); })(x, m, good);
+        const auto [w, h] = wick::value_and_grad([&](const Tensor& p, const Tensor& q, const Tensor& r) {
+          return wick::sum(plain(p, q, r) * mask);
+        })(x, m, good);
         CHECK(v.item() == Approx(w.item()).epsilon(1e-12).margin(1e-12));
         for (std::size_t k = 0; k < 3; ++k) CHECK(largest_difference(g[k], h[k]) < 1e-11);
         CHECK(loss(x, m, spoilt).item() == v.item());
@@ -132,25 +148,47 @@ TEST_CASE("fuse: a mask leaves exactly nothing, whatever is behind it", "[ad][gr
 
 TEST_CASE("fuse: factor and shape of a request", "[ad][grad]") {
   const Shape shape{4, 3};
-  const auto f = [&](const auto& x, const auto& m, const auto& s) { return masked_call(normal, {x, m, s}, nullptr, true, 2.5, &shape); };
+  const auto f = [&](const auto& x, const auto& m, const auto& s) {
+    return masked_call(normal, {x, m, s}, nullptr, true, 2.5, &shape);
+  };
   expect_grad("scaled sum over a larger shape", f, wave({3}, 0), -0.4, 1.2);
   const Tensor x = wave({3}, 0);
-  CHECK(f(x, Tensor(-0.4), Tensor(1.2)).item() == Approx(2.5 * 4 * wick::sum(plain(x, -0.4, 1.2)).item()).epsilon(1e-14));
+  CHECK(f(x, Tensor(-0.4), Tensor(1.2)).item() ==
+        Approx(2.5 * 4 * wick::sum(plain(x, -0.4, 1.2)).item()).epsilon(1e-14));
 }
 
 TEST_CASE("fuse: one to eight arguments, captured numbers, and functions of math", "[ad][grad]") {
   const double power = 1.5;
-  expect_grad("one", [=](const auto& x) { return wick::fuse([power](auto a) { return exp(power * a) / (1.0 + a * a); }, x); }, wave({3}, 0));
-  expect_grad("where", [](const auto& x, const auto& y) { return wick::fuse_sum([](auto a, auto b) { return where(a > 0.0, a * b, b * b); }, x, y); }, wave({5}, 0), Tensor(0.7));
-  expect_grad("special functions", [](const auto& x) { return wick::fuse_sum([](auto a) { return lgamma(a) + softplus(a) * tanh(a) - log1p(a); }, x); }, wave({4}, 0, 1.5));
-  expect_grad("four", [](const auto& a, const auto& b, const auto& c, const auto& d) {
-    return wick::fuse_sum([](auto p, auto q, auto r, auto s) { return p * q / r + s * s * p; }, a, b, c, d);
-  }, wave({2}, 0), wave({2}, 1), Tensor(1.7), wave({2, 1}, 2));
+  expect_grad(
+      "one", [=](const auto& x) { return wick::fuse([power](auto a) { return exp(power * a) / (1.0 + a * a); }, x); },
+      wave({3}, 0));
+  expect_grad(
+      "where",
+      [](const auto& x, const auto& y) {
+        return wick::fuse_sum([](auto a, auto b) { return where(a > 0.0, a * b, b * b); }, x, y);
+      },
+      wave({5}, 0), Tensor(0.7));
+  expect_grad(
+      "special functions",
+      [](const auto& x) {
+        return wick::fuse_sum([](auto a) { return lgamma(a) + softplus(a) * tanh(a) - log1p(a); }, x);
+      },
+      wave({4}, 0, 1.5));
+  expect_grad(
+      "four",
+      [](const auto& a, const auto& b, const auto& c, const auto& d) {
+        return wick::fuse_sum([](auto p, auto q, auto r, auto s) { return p * q / r + s * s * p; }, a, b, c, d);
+      },
+      wave({2}, 0), wave({2}, 1), Tensor(1.7), wave({2, 1}, 2));
   const Tensor x = wave({9}, 0);
-  const auto eight = [](auto a, auto b, auto c, auto d, auto e, auto f, auto g, auto h) { return a * b + c * d + e * f + g * h; };
+  const auto eight = [](auto a, auto b, auto c, auto d, auto e, auto f, auto g, auto h) {
+    return a * b + c * d + e * f + g * h;
+  };
   const Tensor y = wick::fuse(eight, x, 1.0, x, 2.0, x, 3.0, x, 4.0);
   CHECK(largest_difference(y, 10.0 * x) < 1e-15);
-  CHECK(largest_difference(wick::grad([&](const Tensor& t) { return wick::fuse_sum(eight, t, 1.0, t, 2.0, t, 3.0, t, 4.0); })(x), wick::full({9}, 10.0)) < 1e-15);
+  CHECK(largest_difference(
+            wick::grad([&](const Tensor& t) { return wick::fuse_sum(eight, t, 1.0, t, 2.0, t, 3.0, t, 4.0); })(x),
+            wick::full({9}, 10.0)) < 1e-15);
 }
 
 TEST_CASE("fuse: a preparation is evaluated for the right elements", "[ad][grad]") {
@@ -159,7 +197,8 @@ TEST_CASE("fuse: a preparation is evaluated for the right elements", "[ad][grad]
   expect_gradient("fixed, with a tail", f, wave({19}, 0), Tensor(0.2), Tensor(1.3));
   expect_gradient("moving", f, wave({19}, 0), Tensor(0.2), wave({19}, 2, 1.5));
   expect_gradient("by rows", f, wave({3, 5}, 0), wave({5}, 1), wave({3, 1}, 2, 1.5));
-  CHECK(f(wave({19}, 0), Tensor(0.2), wave({19}, 2, 1.5)).item() == Approx(fused_sum(wave({19}, 0), Tensor(0.2), wave({19}, 2, 1.5)).item()).epsilon(1e-15));
+  CHECK(f(wave({19}, 0), Tensor(0.2), wave({19}, 2, 1.5)).item() ==
+        Approx(fused_sum(wave({19}, 0), Tensor(0.2), wave({19}, 2, 1.5)).item()).epsilon(1e-15));
 }
 
 TEST_CASE("fuse: NaN and infinity pass through", "[ad]") {
@@ -174,6 +213,8 @@ TEST_CASE("fuse: NaN and infinity pass through", "[ad]") {
 }
 
 TEST_CASE("fuse: shapes that do not broadcast", "[ad][errors]") {
-  wick_test::expect_throws_alike<wick::ShapeError>("fuse", "wick.op.E120", "reshape", fused, wave({3}, 0), wave({2}, 0), Tensor(1.0));
-  wick_test::expect_throws_alike<wick::ShapeError>("fuse_sum", "wick.op.E120", "reshape", fused_sum, wave({3}, 0), Tensor(1.0), wave({2}, 0));
+  wick_test::expect_throws_alike<wick::ShapeError>("fuse", "wick.op.E120", "reshape", fused, wave({3}, 0), wave({2}, 0),
+                                                   Tensor(1.0));
+  wick_test::expect_throws_alike<wick::ShapeError>("fuse_sum", "wick.op.E120", "reshape", fused_sum, wave({3}, 0),
+                                                   Tensor(1.0), wave({2}, 0));
 }

@@ -48,9 +48,20 @@ TEST_CASE("matmul: agrees with finite differences for all ranks", "[ad][grad]") 
   expect_grad("matrix · matrix", product, wave({2, 3}), wave({3, 2}, 1));
   expect_grad("row · column", product, wave({1, 3}), wave({3, 1}, 1));
   expect_grad("column · row", product, wave({3, 1}), wave({1, 2}, 1));
-  expect_grad("of repeats", [](const auto& a, const auto& b) { return wick::matmul(wick::expand(a, {2, 3}), wick::expand(b, {3})); }, wave({3}), Tensor(0.7));
-  expect_grad("x · x", [](const auto& x) { return wick::matmul(x, x); }, wave({2, 2}));
-  expect_grad("xᵀ A x", [](const auto& x) { return wick::matmul(wick::matmul(x, wave({3, 3})), x); }, wave({3}, 2));
+  expect_grad(
+      "of repeats",
+      [](const auto& a, const auto& b) {
+        return wick::matmul(wick::expand(a, {2, 3}), wick::expand(b, {3}));
+      },
+      wave({3}), Tensor(0.7));
+  expect_grad(
+      "x · x", [](const auto& x) { return wick::matmul(x, x); }, wave({2, 2}));
+  expect_grad(
+      "xᵀ A x",
+      [](const auto& x) {
+        return wick::matmul(wick::matmul(x, wave({3, 3})), x);
+      },
+      wave({3}, 2));
 }
 
 TEST_CASE("matmul: of nothing", "[ad][grad]") {
@@ -74,15 +85,16 @@ TEST_CASE("matmul: all sizes agree with long double sums, and so do the adjoints
     INFO(n << " x " << k << " x " << m);
     const Tensor a = wave({n, k}), b = wave({k, m}, 1), w = wave({n, m}, 2);
     CHECK(error_of(wick::matmul(a, b), a, b) < 3e-16 * (10 + std::sqrt(static_cast<double>(k))));
-    const auto [v, g] = wick::value_and_grad([&](const Tensor& x, const Tensor& y) { return wick::sum(wick::matmul(x, y) * w); })(a, b);
+    const auto [v, g] =
+        wick::value_and_grad([&](const Tensor& x, const Tensor& y) { return wick::sum(wick::matmul(x, y) * w); })(a, b);
     CHECK(error_of(g[0], w, wick::transpose(b)) < 3e-16 * (10 + std::sqrt(static_cast<double>(m))));
     CHECK(error_of(g[1], wick::transpose(a), w) < 3e-16 * (10 + std::sqrt(static_cast<double>(n))));
   };
   for (const Index n : {1, 2, 3, 4, 7, 8, 9, 17})
     for (const Index k : {1, 2, 3, 4, 5, 8, 17})
       for (const Index m : {1, 2, 3, 8, 9, 24, 25}) check(n, k, m);
-  check(97, 300, 5);    // more than a block of rows and of depth
-  check(5, 257, 250);   // and of columns
+  check(97, 300, 5);   // more than a block of rows and of depth
+  check(5, 257, 250);  // and of columns
   check(100, 100, 100);
   check(1, 1000, 1);
   check(2000, 7, 1);
@@ -113,6 +125,11 @@ TEST_CASE("matmul: ranks and sizes that do not fit", "[ad][errors]") {
   expect_throws_alike<wick::ShapeError>("scalar", "wick.op.E129", "with *", product, Tensor(2.0), wave({3}));
   expect_throws_alike<wick::ShapeError>("scalar", "wick.op.E129", "with *", product, wave({3}), Tensor(2.0));
   expect_throws_alike<wick::ShapeError>("rank 3", "wick.op.E129", "reshape", product, wave({2, 2, 2}), wave({2}));
-  CHECK_THAT(wick_test::expect_error<wick::ShapeError>([&] { return wick::matmul(wave({2, 3}), wave({4, 5})); }, "wick.op.E129", "").message,
+  CHECK_THAT(wick_test::expect_error<wick::ShapeError>(
+                 [&] {
+                   return wick::matmul(wave({2, 3}), wave({4, 5}));
+                 },
+                 "wick.op.E129", "")
+                 .message,
              wick_test::contains("inner sizes 3 and 4 differ"));
 }

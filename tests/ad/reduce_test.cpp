@@ -40,7 +40,8 @@ Tensor reference(const Tensor& x, Index dim, const F& f) {
 double largest_difference(const Tensor& a, const Tensor& b) {
   REQUIRE(a.shape() == b.shape());
   double most = 0;
-  for (Index i = 0; i < a.numel(); ++i) most = std::max(most, std::abs(a.data()[i] - b.data()[i]) / (1 + std::abs(b.data()[i])));
+  for (Index i = 0; i < a.numel(); ++i)
+    most = std::max(most, std::abs(a.data()[i] - b.data()[i]) / (1 + std::abs(b.data()[i])));
   return most;
 }
 
@@ -56,15 +57,49 @@ const auto long_logsumexp = [](const std::vector<long double>& v) {
 template <class F>
 void for_all_dims(const std::string& name, const F& f) {
   const Tensor x = wave({2, 3, 2}, 1.3);
-  for (int dim = -3; dim < 3; ++dim) expect_grad(name + " over " + std::to_string(dim), [&](const auto& t) { return f(t, dim, false); }, x);
-  expect_grad(name + " over 1, kept", [&](const auto& t) { return f(t, 1, true); }, x);
-  expect_grad(name + " over 0 and 1", [&](const auto& t) { return f(t, {0, 1}, false); }, x);
-  expect_grad(name + " over 2 and 0", [&](const auto& t) { return f(t, {-1, 0}, false); }, x);
-  expect_grad(name + " over 0 and 2, kept", [&](const auto& t) { return f(t, {0, 2}, true); }, x);
-  expect_grad(name + " over all by name", [&](const auto& t) { return f(t, {0, 1, 2}, false); }, x);
-  expect_grad(name + " of a vector", [&](const auto& t) { return f(t, 0, false); }, wave({5}));
-  expect_grad(name + " of a repeated row", [&](const auto& t) { return f(wick::expand(t, {2, 3}), 1, false); }, wave({3}));
-  expect_grad(name + " over repeats", [&](const auto& t) { return f(wick::expand(t, {2, 3}), 0, false); }, wave({3}));
+  for (int dim = -3; dim < 3; ++dim)
+    expect_grad(
+        name + " over " + std::to_string(dim), [&](const auto& t) { return f(t, dim, false); }, x);
+  expect_grad(
+      name + " over 1, kept", [&](const auto& t) { return f(t, 1, true); }, x);
+  expect_grad(
+      name + " over 0 and 1",
+      [&](const auto& t) {
+        return f(t, {0, 1}, false);
+      },
+      x);
+  expect_grad(
+      name + " over 2 and 0",
+      [&](const auto& t) {
+        return f(t, {-1, 0}, false);
+      },
+      x);
+  expect_grad(
+      name + " over 0 and 2, kept",
+      [&](const auto& t) {
+        return f(t, {0, 2}, true);
+      },
+      x);
+  expect_grad(
+      name + " over all by name",
+      [&](const auto& t) {
+        return f(t, {0, 1, 2}, false);
+      },
+      x);
+  expect_grad(
+      name + " of a vector", [&](const auto& t) { return f(t, 0, false); }, wave({5}));
+  expect_grad(
+      name + " of a repeated row",
+      [&](const auto& t) {
+        return f(wick::expand(t, {2, 3}), 1, false);
+      },
+      wave({3}));
+  expect_grad(
+      name + " over repeats",
+      [&](const auto& t) {
+        return f(wick::expand(t, {2, 3}), 0, false);
+      },
+      wave({3}));
 }
 
 }  // namespace
@@ -72,13 +107,23 @@ void for_all_dims(const std::string& name, const F& f) {
 TEST_CASE("reductions: sum, mean and logsumexp of everything agree with finite differences", "[ad][grad]") {
   for (const Shape& shape : {Shape{}, Shape{1}, Shape{5}, Shape{9}, Shape{2, 3}, Shape{2, 2, 3}}) {
     const Tensor x = shape.empty() ? Tensor(0.8) : wave(shape);
-    expect_grad("sum", [](const auto& t) { return wick::sum(t); }, x);
-    expect_grad("mean", [](const auto& t) { return wick::mean(t); }, x);
-    expect_grad("logsumexp", [](const auto& t) { return wick::logsumexp(t); }, x);
+    expect_grad(
+        "sum", [](const auto& t) { return wick::sum(t); }, x);
+    expect_grad(
+        "mean", [](const auto& t) { return wick::mean(t); }, x);
+    expect_grad(
+        "logsumexp", [](const auto& t) { return wick::logsumexp(t); }, x);
   }
-  expect_grad("sum of nothing", [](const auto& t) { return wick::sum(t); }, wick::zeros({0}));
-  expect_grad("sum of a repeated scalar", [](const auto& t) { return wick::sum(wick::expand(t, {4})); }, Tensor(1.5));
-  expect_grad("logsumexp of a repeated scalar", [](const auto& t) { return wick::logsumexp(wick::expand(t, {2, 2})); }, Tensor(1.5));
+  expect_grad(
+      "sum of nothing", [](const auto& t) { return wick::sum(t); }, wick::zeros({0}));
+  expect_grad(
+      "sum of a repeated scalar", [](const auto& t) { return wick::sum(wick::expand(t, {4})); }, Tensor(1.5));
+  expect_grad(
+      "logsumexp of a repeated scalar",
+      [](const auto& t) {
+        return wick::logsumexp(wick::expand(t, {2, 2}));
+      },
+      Tensor(1.5));
 }
 
 TEST_CASE("reductions: over dimensions agree with finite differences", "[ad][grad]") {
@@ -126,7 +171,9 @@ TEST_CASE("reductions: a long sum keeps the digits that a plain loop loses", "[a
 }
 
 TEST_CASE("logsumexp: infinities", "[ad]") {
-  const auto both = [](const Tensor& x) { return wick::value_and_grad([](const Tensor& t) { return wick::logsumexp(t); })(x); };
+  const auto both = [](const Tensor& x) {
+    return wick::value_and_grad([](const Tensor& t) { return wick::logsumexp(t); })(x);
+  };
   {
     const auto [v, g] = both(Tensor{-inf, -inf, -inf});
     CHECK(v.item() == -inf);
@@ -146,8 +193,9 @@ TEST_CASE("logsumexp: infinities", "[ad]") {
   CHECK(both(Tensor(-inf)).second.item() == 0.0);
   CHECK(wick::logsumexp(wick::zeros({0})).item() == -inf);
   // By columns too, each on its own.
-  const auto [v, g] = wick::value_and_grad([](const Tensor& t) { return wick::sum(wick::where(Tensor{0.0, 1.0}, wick::logsumexp(t, 0), 0.0)); })(
-      Tensor{{-inf, 1.0}, {-inf, 1.0}});
+  const auto [v, g] = wick::value_and_grad([](const Tensor& t) {
+    return wick::sum(wick::where(Tensor{0.0, 1.0}, wick::logsumexp(t, 0), 0.0));
+  })(Tensor{{-inf, 1.0}, {-inf, 1.0}});
   CHECK(v.item() == Approx(1 + std::log(2.0)).epsilon(1e-15));
   CHECK(largest_difference(g, Tensor{{0.0, 0.5}, {0.0, 0.5}}) < 1e-15);
 }
@@ -158,24 +206,39 @@ TEST_CASE("reductions: of nothing", "[ad]") {
   CHECK(wick::sum(wick::zeros({0, 3}), 1).shape() == Shape{0});
   CHECK(wick::mean(wick::zeros({0, 3}), 1).shape() == Shape{0});
   CHECK(wick::logsumexp(wick::zeros({2, 0}), 1).to_vector() == std::vector<double>{-inf, -inf});
-  expect_grad("sum of no rows", [](const auto& t) { return wick::sum(t, 0); }, wick::zeros({0, 3}));
-  expect_grad("sum of rows of nothing", [](const auto& t) { return wick::sum(t, 1); }, wick::zeros({2, 0}));
-  wick_test::expect_throws_alike<wick::ShapeError>("mean", "wick.op.E122", "numel()", [](const auto& t) { return wick::mean(t); }, wick::zeros({0}));
-  wick_test::expect_throws_alike<wick::ShapeError>("mean", "wick.op.E122", "numel()", [](const auto& t) { return wick::mean(t, 0); }, wick::zeros({0, 3}));
+  expect_grad(
+      "sum of no rows", [](const auto& t) { return wick::sum(t, 0); }, wick::zeros({0, 3}));
+  expect_grad(
+      "sum of rows of nothing", [](const auto& t) { return wick::sum(t, 1); }, wick::zeros({2, 0}));
+  wick_test::expect_throws_alike<wick::ShapeError>(
+      "mean", "wick.op.E122", "numel()", [](const auto& t) { return wick::mean(t); }, wick::zeros({0}));
+  wick_test::expect_throws_alike<wick::ShapeError>(
+      "mean", "wick.op.E122", "numel()", [](const auto& t) { return wick::mean(t, 0); }, wick::zeros({0, 3}));
 }
 
 TEST_CASE("reductions: dimensions that are not there", "[ad][errors]") {
   const Tensor x = wave({2, 3});
-  wick_test::expect_throws_alike<wick::ShapeError>("sum", "wick.op.E121", "-1", [](const auto& t) { return wick::sum(t, 2); }, x);
-  wick_test::expect_throws_alike<wick::ShapeError>("mean", "wick.op.E121", "-1", [](const auto& t) { return wick::mean(t, -3); }, x);
-  wick_test::expect_throws_alike<wick::ShapeError>("logsumexp", "wick.op.E121", "once", [](const auto& t) { return wick::logsumexp(t, {0, -2}); }, x);
-  wick_test::expect_throws_alike<wick::ShapeError>("of a scalar", "wick.op.E121", "-1", [](const auto& t) { return wick::sum(t, 0); }, Tensor(1.0));
+  wick_test::expect_throws_alike<wick::ShapeError>(
+      "sum", "wick.op.E121", "-1", [](const auto& t) { return wick::sum(t, 2); }, x);
+  wick_test::expect_throws_alike<wick::ShapeError>(
+      "mean", "wick.op.E121", "-1", [](const auto& t) { return wick::mean(t, -3); }, x);
+  wick_test::expect_throws_alike<wick::ShapeError>(
+      "logsumexp", "wick.op.E121", "once",
+      [](const auto& t) {
+        return wick::logsumexp(t, {0, -2});
+      },
+      x);
+  wick_test::expect_throws_alike<wick::ShapeError>(
+      "of a scalar", "wick.op.E121", "-1", [](const auto& t) { return wick::sum(t, 0); }, Tensor(1.0));
 }
 
 TEST_CASE("sum_to: reverses a broadcast", "[ad][grad]") {
-  for (const Shape& to : {Shape{}, Shape{2}, Shape{1}, Shape{3, 1}, Shape{1, 2}, Shape{2, 3, 2}, Shape{1, 3, 2}, Shape{2, 1, 1}, Shape{2, 1, 2}, Shape{1, 1, 1}})
-    expect_grad("sum_to", [&](const auto& t) { return wick::detail::sum_to(t, to); }, wave({2, 3, 2}));
+  for (const Shape& to : {Shape{}, Shape{2}, Shape{1}, Shape{3, 1}, Shape{1, 2}, Shape{2, 3, 2}, Shape{1, 3, 2},
+                          Shape{2, 1, 1}, Shape{2, 1, 2}, Shape{1, 1, 1}})
+    expect_grad(
+        "sum_to", [&](const auto& t) { return wick::detail::sum_to(t, to); }, wave({2, 3, 2}));
   CHECK(wick::detail::sum_to(wick::ones({4, 3}), {1, 3}).to_vector() == std::vector<double>{4, 4, 4});
   CHECK(wick::detail::sum_to(wick::ones({4, 3}), {}).item() == 12);
-  wick_test::expect_throws_alike<wick::ShapeError>("sum_to", "wick.op.E124", "aligned", [](const auto& t) { return wick::detail::sum_to(t, {2}); }, wave({3, 3}));
+  wick_test::expect_throws_alike<wick::ShapeError>(
+      "sum_to", "wick.op.E124", "aligned", [](const auto& t) { return wick::detail::sum_to(t, {2}); }, wave({3, 3}));
 }

@@ -39,11 +39,29 @@ TEST_CASE("reshape: agrees with finite differences", "[ad][grad]") {
   expect_grad("scalar to matrix", f({1, 1}), Tensor(1.5));
   expect_grad("one element to scalar", f({}), Tensor{{1.5}});
   expect_grad("nothing", f({0, 2}), wick::zeros({2, 0}));
-  expect_grad("a repeated scalar", [](const auto& x) { return wick::reshape(wick::expand(x, {4}), {2, 2}); }, Tensor(1.5));
-  expect_grad("a repeated row", [](const auto& x) { return wick::reshape(wick::expand(x, {2, 3}), {3, 2}); }, Tensor{1.0, 2.0, 3.0});
-  expect_grad("of a reshape", [](const auto& x) { return wick::reshape(wick::reshape(x * x, {3, 2}), {2, 3}) * wick::reshape(x, {2, 3}); }, wick::linspace(-1, 2, 6));
-  expect_grad("unsqueeze", [](const auto& x) { return wick::unsqueeze(x, 0) * wick::unsqueeze(x, -1); }, Tensor{1.0, 2.0, 3.0});
-  expect_grad("squeeze", [](const auto& x) { return wick::squeeze(x, 1) * wick::squeeze(x); }, wick::reshape(wick::linspace(-1, 2, 3), {3, 1}));
+  expect_grad(
+      "a repeated scalar",
+      [](const auto& x) {
+        return wick::reshape(wick::expand(x, {4}), {2, 2});
+      },
+      Tensor(1.5));
+  expect_grad(
+      "a repeated row",
+      [](const auto& x) {
+        return wick::reshape(wick::expand(x, {2, 3}), {3, 2});
+      },
+      Tensor{1.0, 2.0, 3.0});
+  expect_grad(
+      "of a reshape",
+      [](const auto& x) {
+        return wick::reshape(wick::reshape(x * x, {3, 2}), {2, 3}) * wick::reshape(x, {2, 3});
+      },
+      wick::linspace(-1, 2, 6));
+  expect_grad(
+      "unsqueeze", [](const auto& x) { return wick::unsqueeze(x, 0) * wick::unsqueeze(x, -1); }, Tensor{1.0, 2.0, 3.0});
+  expect_grad(
+      "squeeze", [](const auto& x) { return wick::squeeze(x, 1) * wick::squeeze(x); },
+      wick::reshape(wick::linspace(-1, 2, 3), {3, 1}));
 }
 
 TEST_CASE("unsqueeze and squeeze: shapes", "[ad]") {
@@ -73,10 +91,19 @@ TEST_CASE("transpose: values and gradients", "[ad][grad]") {
   CHECK(wrong == 0);
   CHECK(wick::transpose(turned).to_vector() == big.to_vector());
   for (const auto& [d0, d1] : {std::pair(0, 1), std::pair(0, 2), std::pair(1, 2), std::pair(-1, 0), std::pair(1, 1)})
-    expect_grad("transpose", [d0 = d0, d1 = d1](const auto& x) { return wick::transpose(x, d0, d1); }, wick::reshape(wick::linspace(-1, 2, 12), {2, 3, 2}));
-  expect_grad("transpose of a row", [](const auto& x) { return wick::transpose(x) * x; }, Tensor{{1.0, 2.0, 3.0}});
-  expect_grad("transpose of nothing", [](const auto& x) { return wick::transpose(x); }, wick::zeros({0, 3}));
-  expect_grad("transpose of repeats", [](const auto& x) { return wick::transpose(wick::expand(x, {2, 3})); }, Tensor{1.0, 2.0, 3.0});
+    expect_grad(
+        "transpose", [d0 = d0, d1 = d1](const auto& x) { return wick::transpose(x, d0, d1); },
+        wick::reshape(wick::linspace(-1, 2, 12), {2, 3, 2}));
+  expect_grad(
+      "transpose of a row", [](const auto& x) { return wick::transpose(x) * x; }, Tensor{{1.0, 2.0, 3.0}});
+  expect_grad(
+      "transpose of nothing", [](const auto& x) { return wick::transpose(x); }, wick::zeros({0, 3}));
+  expect_grad(
+      "transpose of repeats",
+      [](const auto& x) {
+        return wick::transpose(wick::expand(x, {2, 3}));
+      },
+      Tensor{1.0, 2.0, 3.0});
 }
 
 TEST_CASE("slice: values and gradients", "[ad][grad]") {
@@ -85,10 +112,20 @@ TEST_CASE("slice: values and gradients", "[ad][grad]") {
   CHECK(wick::slice(count({5}), 0, 2, 2).shape() == Shape{0});
   CHECK(wick::slice(count({5}), 0, 0, 5).to_vector() == V{0, 1, 2, 3, 4});
   for (int dim = 0; dim < 3; ++dim)
-    expect_grad("slice of dimension " + std::to_string(dim), [dim](const auto& x) { return wick::slice(x, dim, 1, 2); }, wick::reshape(wick::linspace(-1, 2, 12), {2, 3, 2}));
-  expect_grad("overlapping slices", [](const auto& x) { return wick::slice(x, 0, 0, 3) * wick::slice(x, 0, 1, 4); }, wick::linspace(-1, 2, 4));
-  expect_grad("empty slice", [](const auto& x) { return wick::slice(x, 0, 1, 1); }, wick::linspace(-1, 2, 4));
-  expect_grad("slice of repeats", [](const auto& x) { return wick::slice(wick::expand(x, {3, 2}), 0, 1, 3); }, Tensor{1.0, 2.0});
+    expect_grad(
+        "slice of dimension " + std::to_string(dim), [dim](const auto& x) { return wick::slice(x, dim, 1, 2); },
+        wick::reshape(wick::linspace(-1, 2, 12), {2, 3, 2}));
+  expect_grad(
+      "overlapping slices", [](const auto& x) { return wick::slice(x, 0, 0, 3) * wick::slice(x, 0, 1, 4); },
+      wick::linspace(-1, 2, 4));
+  expect_grad(
+      "empty slice", [](const auto& x) { return wick::slice(x, 0, 1, 1); }, wick::linspace(-1, 2, 4));
+  expect_grad(
+      "slice of repeats",
+      [](const auto& x) {
+        return wick::slice(wick::expand(x, {3, 2}), 0, 1, 3);
+      },
+      Tensor{1.0, 2.0});
 }
 
 TEST_CASE("expand: repeats without a copy, and operations read through it", "[ad]") {
@@ -101,7 +138,8 @@ TEST_CASE("expand: repeats without a copy, and operations read through it", "[ad
   CHECK(wick::expand(big, {2, 1000, 3}).shape() == Shape{2, 1000, 3});
   CHECK((wick::expand(Tensor(2.0), {2, 2}) + Tensor{{1.0}, {2.0}}).to_vector() == V{3, 3, 4, 4});
   CHECK(wick::expand(Tensor{{1.0}, {2.0}}, {2, 3}).to_vector() == V{1, 1, 1, 2, 2, 2});
-  CHECK(wick::expand(wick::reshape(x, {3, 1, 1}), {2, 3, 2, 2}).to_vector() == V{1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3});
+  CHECK(wick::expand(wick::reshape(x, {3, 1, 1}), {2, 3, 2, 2}).to_vector() ==
+        V{1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3});
   CHECK(wick::expand(wick::zeros({1, 3}), {0, 3}).numel() == 0);
   CHECK(wick::sum(wick::expand(Tensor(5.0), {0})).item() == 0.0);
   // It still reads through when only leading dimensions are added.
@@ -115,14 +153,26 @@ TEST_CASE("expand: repeats without a copy, and operations read through it", "[ad
 }
 
 TEST_CASE("expand: agrees with finite differences", "[ad][grad]") {
-  const auto f = [](const Shape& s) { return [s](const auto& x) { return wick::expand(x, s) * wick::expand(x, s) + wick::exp(wick::expand(x, s)); }; };
+  const auto f = [](const Shape& s) {
+    return [s](const auto& x) { return wick::expand(x, s) * wick::expand(x, s) + wick::exp(wick::expand(x, s)); };
+  };
   expect_grad("scalar", f({2, 2}), Tensor(0.7));
   expect_grad("vector", f({2, 3}), Tensor{0.7, -0.2, 0.4});
   expect_grad("column", f({2, 3}), Tensor{{0.7}, {-0.2}});
   expect_grad("middle", f({2, 3, 2}), wick::reshape(wick::linspace(-1, 1, 4), {2, 1, 2}));
   expect_grad("to nothing", f({0, 3}), Tensor{0.7, -0.2, 0.4});
-  expect_grad("of an expanded value", [](const auto& x) { return wick::expand(wick::expand(x, {2, 1}), {2, 2}) * 2.0; }, Tensor(0.7));
-  expect_grad("alone", [](const auto& x) { return wick::detail::materialise(wick::expand(x, {2, 3})); }, Tensor{0.7, -0.2, 0.4});
+  expect_grad(
+      "of an expanded value",
+      [](const auto& x) {
+        return wick::expand(wick::expand(x, {2, 1}), {2, 2}) * 2.0;
+      },
+      Tensor(0.7));
+  expect_grad(
+      "alone",
+      [](const auto& x) {
+        return wick::detail::materialise(wick::expand(x, {2, 3}));
+      },
+      Tensor{0.7, -0.2, 0.4});
 }
 
 TEST_CASE("expand: a recorded value keeps its record", "[ad]") {
@@ -137,29 +187,73 @@ TEST_CASE("expand: a recorded value keeps its record", "[ad]") {
 
 TEST_CASE("shape operations: errors", "[ad][errors]") {
   const Tensor x = count({2, 3});
-  expect_throws_alike<wick::ShapeError>("reshape", "wick.op.E123", "-1", [](const auto& t) { return wick::reshape(t, {4}); }, x);
-  expect_throws_alike<wick::ShapeError>("reshape", "wick.op.E123", "-1", [](const auto& t) { return wick::reshape(t, {-1, 4}); }, x);
-  expect_throws_alike<wick::ShapeError>("reshape", "wick.op.E123", "-1", [](const auto& t) { return wick::reshape(t, {-1, -1}); }, x);
-  expect_throws_alike<wick::ShapeError>("reshape", "wick.op.E123", "-1", [](const auto& t) { return wick::reshape(t, {-2, -3}); }, x);
-  expect_throws_alike<wick::ShapeError>("reshape of nothing", "wick.op.E123", "-1", [](const auto& t) { return wick::reshape(t, {0, -1}); }, wick::zeros({0}));
-  expect_throws_alike<wick::ShapeError>("transpose", "wick.op.E121", "-1", [](const auto& t) { return wick::transpose(t, 0, 2); }, x);
-  expect_throws_alike<wick::ShapeError>("unsqueeze", "wick.op.E121", "-1", [](const auto& t) { return wick::unsqueeze(t, 3); }, x);
-  expect_throws_alike<wick::ShapeError>("squeeze", "wick.op.E121", "-1", [](const auto& t) { return wick::squeeze(t, 2); }, x);
-  expect_throws_alike<wick::ShapeError>("slice", "wick.op.E121", "-1", [](const auto& t) { return wick::slice(t, 2, 0, 1); }, x);
-  expect_throws_alike<wick::ShapeError>("slice", "wick.op.E125", "first", [](const auto& t) { return wick::slice(t, 1, 0, 4); }, x);
-  expect_throws_alike<wick::ShapeError>("slice", "wick.op.E125", "first", [](const auto& t) { return wick::slice(t, 1, 2, 1); }, x);
-  expect_throws_alike<wick::ShapeError>("slice", "wick.op.E125", "first", [](const auto& t) { return wick::slice(t, 1, -4, 1); }, x);
-  expect_throws_alike<wick::ShapeError>("expand", "wick.op.E124", "reshape", [](const auto& t) { return wick::expand(t, {4, 3}); }, x);
-  expect_throws_alike<wick::ShapeError>("expand", "wick.op.E124", "reshape", [](const auto& t) { return wick::expand(t, {3}); }, x);
-  expect_throws_alike<wick::ShapeError>("expand", "wick.op.E124", "reshape", [](const auto& t) { return wick::expand(t, {-1, 2, 3}); }, x);
-  for (const auto& f : {+[](const Tensor& t) { return wick::reshape(t, {1}); }, +[](const Tensor& t) { return wick::transpose(t); },
-                        +[](const Tensor& t) { return wick::slice(t, 0, 0, 0); }, +[](const Tensor& t) { return wick::expand(t, {2}); },
-                        +[](const Tensor& t) { return wick::sum(t); }, +[](const Tensor& t) { return wick::sum(t, 0); },
-                        +[](const Tensor& t) { return wick::mean(t); }, +[](const Tensor& t) { return wick::logsumexp(t); },
-                        +[](const Tensor& t) { return wick::take(t, 0); }, +[](const Tensor& t) { return wick::take(Tensor{1.0}, t); },
-                        +[](const Tensor& t) { return wick::cat({t, t}); }, +[](const Tensor& t) { return wick::stack_tensors({t}); },
-                        +[](const Tensor& t) { return wick::matmul(t, t); }, +[](const Tensor& t) { return wick::exp(t); }}) {
-    const auto report = wick_test::expect_error<wick::UsageError>([&] { return f(Tensor()); }, "wick.tensor.E100", "", "empty()");
+  expect_throws_alike<wick::ShapeError>(
+      "reshape", "wick.op.E123", "-1", [](const auto& t) { return wick::reshape(t, {4}); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "reshape", "wick.op.E123", "-1",
+      [](const auto& t) {
+        return wick::reshape(t, {-1, 4});
+      },
+      x);
+  expect_throws_alike<wick::ShapeError>(
+      "reshape", "wick.op.E123", "-1",
+      [](const auto& t) {
+        return wick::reshape(t, {-1, -1});
+      },
+      x);
+  expect_throws_alike<wick::ShapeError>(
+      "reshape", "wick.op.E123", "-1",
+      [](const auto& t) {
+        return wick::reshape(t, {-2, -3});
+      },
+      x);
+  expect_throws_alike<wick::ShapeError>(
+      "reshape of nothing", "wick.op.E123", "-1",
+      [](const auto& t) {
+        return wick::reshape(t, {0, -1});
+      },
+      wick::zeros({0}));
+  expect_throws_alike<wick::ShapeError>(
+      "transpose", "wick.op.E121", "-1", [](const auto& t) { return wick::transpose(t, 0, 2); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "unsqueeze", "wick.op.E121", "-1", [](const auto& t) { return wick::unsqueeze(t, 3); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "squeeze", "wick.op.E121", "-1", [](const auto& t) { return wick::squeeze(t, 2); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "slice", "wick.op.E121", "-1", [](const auto& t) { return wick::slice(t, 2, 0, 1); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "slice", "wick.op.E125", "first", [](const auto& t) { return wick::slice(t, 1, 0, 4); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "slice", "wick.op.E125", "first", [](const auto& t) { return wick::slice(t, 1, 2, 1); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "slice", "wick.op.E125", "first", [](const auto& t) { return wick::slice(t, 1, -4, 1); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "expand", "wick.op.E124", "reshape",
+      [](const auto& t) {
+        return wick::expand(t, {4, 3});
+      },
+      x);
+  expect_throws_alike<wick::ShapeError>(
+      "expand", "wick.op.E124", "reshape", [](const auto& t) { return wick::expand(t, {3}); }, x);
+  expect_throws_alike<wick::ShapeError>(
+      "expand", "wick.op.E124", "reshape",
+      [](const auto& t) {
+        return wick::expand(t, {-1, 2, 3});
+      },
+      x);
+  for (const auto& f :
+       {+[](const Tensor& t) { return wick::reshape(t, {1}); }, +[](const Tensor& t) { return wick::transpose(t); },
+        +[](const Tensor& t) { return wick::slice(t, 0, 0, 0); }, +[](const Tensor& t) { return wick::expand(t, {2}); },
+        +[](const Tensor& t) { return wick::sum(t); }, +[](const Tensor& t) { return wick::sum(t, 0); },
+        +[](const Tensor& t) { return wick::mean(t); }, +[](const Tensor& t) { return wick::logsumexp(t); },
+        +[](const Tensor& t) { return wick::take(t, 0); }, +[](const Tensor& t) { return wick::take(Tensor{1.0}, t); },
+        +[](const Tensor& t) {
+          return wick::cat({t, t});
+        },
+        +[](const Tensor& t) { return wick::stack_tensors({t}); }, +[](const Tensor& t) { return wick::matmul(t, t); },
+        +[](const Tensor& t) { return wick::exp(t); }}) {
+    const auto report =
+        wick_test::expect_error<wick::UsageError>([&] { return f(Tensor()); }, "wick.tensor.E100", "", "empty()");
     INFO(report.text);
     CHECK(report.ok);
   }

@@ -15,7 +15,9 @@ using wick_test::expect_error;
 
 namespace {
 
-Tensor leaf(const Recording& r, const Tensor& x, Kind kind = Kind::differentiable) { return push_leaf(r.tape(), x, kind); }
+Tensor leaf(const Recording& r, const Tensor& x, Kind kind = Kind::differentiable) {
+  return push_leaf(r.tape(), x, kind);
+}
 
 }  // namespace
 
@@ -39,7 +41,8 @@ TEST_CASE("tape: a record has 32 bytes, and rank-0 arithmetic needs nothing else
 
 TEST_CASE("tape: the kind of a result is that of its strongest input", "[ad][tape]") {
   Recording recording;
-  const Tensor constant{1.0, 2.0}, varying = leaf(recording, Tensor{1.0, 2.0}, Kind::varying), differentiable = leaf(recording, Tensor{1.0, 2.0});
+  const Tensor constant{1.0, 2.0}, varying = leaf(recording, Tensor{1.0, 2.0}, Kind::varying),
+                                   differentiable = leaf(recording, Tensor{1.0, 2.0});
   const auto check = [&](const auto& f) {
     CHECK(TensorAccess::kind(f(constant, constant)) == Kind::constant);
     CHECK(TensorAccess::run(f(constant, constant)) == 0);
@@ -123,7 +126,9 @@ TEST_CASE("tape: a value of a step under way on another thread is refused", "[ad
   const Tensor x = leaf(recording, Tensor{1.0, 2.0}), s = wick::sum(x), v = leaf(recording, Tensor(1.0), Kind::varying);
   std::vector<wick_test::ErrorReport> reports;
   std::thread([&] {
-    const auto refuse = [&](const auto& f) { reports.push_back(expect_error<UsageError>(f, "wick.tape.E112", "", "finish the step")); };
+    const auto refuse = [&](const auto& f) {
+      reports.push_back(expect_error<UsageError>(f, "wick.tape.E112", "", "finish the step"));
+    };
     const auto all = [&] {
       refuse([&] { return s + 1.0; });
       refuse([&] { return wick::exp(v); });
@@ -152,11 +157,17 @@ TEST_CASE("tape: a value of a step under way on another thread is refused", "[ad
 TEST_CASE("tape: an inner gradient may not depend on what an outer one differentiates", "[ad][tape][errors]") {
   const auto inner = [](const Tensor& t) { return wick::sum(t * t); };
   const auto refused = [](const auto& f) {
-    const auto report = expect_error<UsageError>([&] { return wick::grad(f)(Tensor{1.0, 2.0}); }, "wick.tape.E113", "", "hvp or jvp");
+    const auto report = expect_error<UsageError>(
+        [&] {
+          return wick::grad(f)(Tensor{1.0, 2.0});
+        },
+        "wick.tape.E113", "", "hvp or jvp");
     INFO(report.text);
     CHECK(report.ok);
   };
-  refused([&](const Tensor& x) { return wick::sum(wick::grad([&](const Tensor& t) { return wick::sum(t * x); })(Tensor{3.0, 4.0})); });
+  refused([&](const Tensor& x) {
+    return wick::sum(wick::grad([&](const Tensor& t) { return wick::sum(t * x); })(Tensor{3.0, 4.0}));
+  });
   refused([&](const Tensor& x) { return wick::sum(wick::grad(inner)(x)); });  // as an argument
   refused([&](const Tensor& x) {
     const Tensor s = wick::sum(x);
@@ -168,7 +179,8 @@ TEST_CASE("tape: an inner gradient may not depend on what an outer one different
   });
   // With constants, varying values and stop_gradient it is allowed, and the outer recording goes on afterwards.
   const Tensor g = wick::grad([&](const Tensor& x) {
-    const Tensor h = wick::grad([&](const Tensor& t) { return wick::sum(t * wick::stop_gradient(x)); })(Tensor{3.0, 4.0});
+    const Tensor h =
+        wick::grad([&](const Tensor& t) { return wick::sum(t * wick::stop_gradient(x)); })(Tensor{3.0, 4.0});
     CHECK(h.to_vector() == std::vector<double>{1, 2});
     return wick::sum(x * h);
   })(Tensor{1.0, 2.0});
@@ -177,22 +189,34 @@ TEST_CASE("tape: an inner gradient may not depend on what an outer one different
 
 TEST_CASE("tape: an exception closes the recording", "[ad][tape][errors]") {
   for (int i = 0; i < 3; ++i) {
-    CHECK_THROWS_AS(wick::grad([](const Tensor& x) { return wick::sum(x) + wick::sum(x + Tensor{1.0, 2.0, 3.0}); })(Tensor{1.0, 2.0}), wick::ShapeError);
+    CHECK_THROWS_AS(wick::grad([](const Tensor& x) {
+                      return wick::sum(x) + wick::sum(x + Tensor{1.0, 2.0, 3.0});
+                    })(Tensor{1.0, 2.0}),
+                    wick::ShapeError);
     CHECK(wick::detail::context.tape == nullptr);
   }
   CHECK(wick::grad([](const Tensor& x) { return x * x; })(Tensor(3.0)).item() == 6.0);
 }
 
 TEST_CASE("tape: what is differentiated must be a scalar and have a value", "[ad][errors]") {
-  const auto report = expect_error<wick::ShapeError>([] { return wick::grad([](const Tensor& x) { return x; })(Tensor{1.0, 2.0}); }, "wick.ad.E130", "", "sum(y)");
+  const auto report = expect_error<wick::ShapeError>(
+      [] {
+        return wick::grad([](const Tensor& x) { return x; })(Tensor{1.0, 2.0});
+      },
+      "wick.ad.E130", "", "sum(y)");
   INFO(report.text);
   CHECK(report.ok);
-  CHECK(expect_error<UsageError>([] { return wick::grad([](const Tensor&) { return Tensor(); })(Tensor(1.0)); }, "wick.tensor.E100", "").ok);
-  CHECK(expect_error<UsageError>([] { return wick::grad([](const Tensor& x) { return x; })(Tensor()); }, "wick.tensor.E100", "").ok);
+  CHECK(expect_error<UsageError>([] { return wick::grad([](const Tensor&) { return Tensor(); })(Tensor(1.0)); },
+                                 "wick.tensor.E100", "")
+            .ok);
+  CHECK(expect_error<UsageError>([] { return wick::grad([](const Tensor& x) { return x; })(Tensor()); },
+                                 "wick.tensor.E100", "")
+            .ok);
 }
 
 TEST_CASE("value_and_grad: results, and functions that do not depend on their argument", "[ad]") {
-  const auto [v, g] = wick::value_and_grad([](const Tensor& x, const Tensor& y) { return wick::sum(x * y); })(Tensor{1.0, 2.0}, 3.0);
+  const auto [v, g] =
+      wick::value_and_grad([](const Tensor& x, const Tensor& y) { return wick::sum(x * y); })(Tensor{1.0, 2.0}, 3.0);
   CHECK(v.item() == 9.0);
   CHECK(g[0].to_vector() == std::vector<double>{3, 3});
   CHECK(g[1].item() == 3.0);

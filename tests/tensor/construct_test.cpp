@@ -94,8 +94,18 @@ TEST_CASE("tensor: filled, counted and shaped", "[tensor]") {
   CHECK(wick::from_values({}, V{5}).item() == 5.0);
   CHECK(expect_error<wick::ShapeError>([] { return wick::zeros({2, -1}); }, "wick.tensor.E104", "", "0 or more").ok);
   CHECK(expect_error<wick::ShapeError>([] { return wick::arange(-1); }, "wick.tensor.E104", "", "0 or more").ok);
-  CHECK(expect_error<wick::ShapeError>([] { return wick::from_values({2, 2}, {1, 2, 3}); }, "wick.tensor.E105", "", "as many values").ok);
-  CHECK(expect_error<wick::ShapeError>([] { return wick::from_values({-2, -2}, {1, 2, 3, 4}); }, "wick.tensor.E104", "", "0 or more").ok);
+  CHECK(expect_error<wick::ShapeError>(
+            [] {
+              return wick::from_values({2, 2}, {1, 2, 3});
+            },
+            "wick.tensor.E105", "", "as many values")
+            .ok);
+  CHECK(expect_error<wick::ShapeError>(
+            [] {
+              return wick::from_values({-2, -2}, {1, 2, 3, 4});
+            },
+            "wick.tensor.E104", "", "0 or more")
+            .ok);
 }
 
 TEST_CASE("tensor: reading single elements", "[tensor][errors]") {

@@ -51,7 +51,13 @@ TEST_CASE("eigen: views of tensors", "[tensor][eigen][errors]") {
   CHECK(wick::as_matrix(m)(1, 0) == 4.0);
   CHECK(wick::as_matrix(m).data() == m.data());
   CHECK(wick::as_vector(v).sum() == 6.0);
-  CHECK(wick_test::expect_error<wick::ShapeError>([&] { return wick::as_matrix(v).rows(); }, "wick.tensor.E106", "", "reshape").ok);
-  CHECK(wick_test::expect_error<wick::ShapeError>([&] { return wick::as_vector(m).size(); }, "wick.tensor.E106", "", "reshape").ok);
-  CHECK(wick_test::expect_error<wick::ShapeError>([&] { return wick::as_vector(Tensor(1.0)).size(); }, "wick.tensor.E106", "", "reshape").ok);
+  CHECK(wick_test::expect_error<wick::ShapeError>([&] { return wick::as_matrix(v).rows(); }, "wick.tensor.E106", "",
+                                                  "reshape")
+            .ok);
+  CHECK(wick_test::expect_error<wick::ShapeError>([&] { return wick::as_vector(m).size(); }, "wick.tensor.E106", "",
+                                                  "reshape")
+            .ok);
+  CHECK(wick_test::expect_error<wick::ShapeError>([&] { return wick::as_vector(Tensor(1.0)).size(); },
+                                                  "wick.tensor.E106", "", "reshape")
+            .ok);
 }

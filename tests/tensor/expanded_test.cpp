@@ -43,12 +43,15 @@ TEST_CASE("expanded: the dense form outlives the expanded value", "[tensor]") {
 
 TEST_CASE("expanded: every layout of repeats", "[tensor]") {
   const auto check = [](const Shape& small, const Shape& shape) {
-    const Tensor base = small.empty() ? Tensor(3.0) : wick::reshape(wick::arange(small.numel()), small), x = wick::expand(base, shape);
+    const Tensor base = small.empty() ? Tensor(3.0) : wick::reshape(wick::arange(small.numel()), small),
+                 x = wick::expand(base, shape);
     const Tensor sum = wick::zeros(shape) + base;
     INFO(wick::detail::to_string(small) << " to " << wick::detail::to_string(shape));
     CHECK(x.to_vector() == sum.to_vector());
   };
-  for (const Shape& s : {Shape{}, Shape{1}, Shape{4}, Shape{3, 1}, Shape{3, 4}, Shape{2, 1, 1}, Shape{2, 1, 4}, Shape{2, 3, 1}, Shape{1, 3, 4}, Shape{2, 3, 4}, Shape{1, 1, 1}}) check(s, {2, 3, 4});
+  for (const Shape& s : {Shape{}, Shape{1}, Shape{4}, Shape{3, 1}, Shape{3, 4}, Shape{2, 1, 1}, Shape{2, 1, 4},
+                         Shape{2, 3, 1}, Shape{1, 3, 4}, Shape{2, 3, 4}, Shape{1, 1, 1}})
+    check(s, {2, 3, 4});
   for (const Shape& s : {Shape{1}, Shape{1, 1}, Shape{5, 1, 1}}) check(s, {5, 1, 1});
   check({2, 1, 2, 1, 2}, {2, 3, 2, 3, 2});
   check({3, 1}, {0, 3, 4});

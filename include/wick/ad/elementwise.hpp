@@ -14,8 +14,9 @@ enum class Pull : std::uint8_t { kernel, add, sub, neg, mul };
 
 /// An elementwise operation: scalar and packet forms of its value and of its partials.
 ///
-/// `forward` fills `packets` packets of `out`; operand k advances by `step[k]` (8, or 0 where it is fixed: then its packet is filled with one
-/// number). `partials` writes g · partial to `d[k]` where that is not null. Tails, broadcasting and sums are the driver's.
+/// `forward` fills `packets` packets of `out`; operand k advances by `step[k]` (8, or 0 where it is fixed: then its
+/// packet is filled with one number). `partials` writes g · partial to `d[k]` where that is not null. Tails,
+/// broadcasting and sums are the driver's.
 struct ElementFns {
   const char* name;
   unsigned arity;
@@ -24,7 +25,8 @@ struct ElementFns {
   Pull pull;
   ScalarFn scalar;
   void (*forward)(Index packets, double* out, const double* const* in, const Index* step);
-  void (*partials)(Index packets, const double* g, const double* out, const double* const* in, const Index* step, double* const* d);
+  void (*partials)(Index packets, const double* g, const double* out, const double* const* in, const Index* step,
+                   double* const* d);
 };
 
 template <class F, unsigned Arity>
@@ -42,7 +44,8 @@ void element_forward(Index packets, double* out, const double* const* in, const 
 }
 
 template <class F, unsigned Arity>
-void element_partials(Index packets, const double* g, const double* out, const double* const* in, const Index* step, double* const* d) {
+void element_partials(Index packets, const double* g, const double* out, const double* const* in, const Index* step,
+                      double* const* d) {
   const double *a = in[0], *b = Arity > 1 ? in[1] : a;
   const Index sa = step[0], sb = Arity > 1 ? step[1] : 0;
   for (Index i = 0; packets > 0; --packets, i += 8, a += sa, b += sb) {
@@ -80,8 +83,14 @@ void element_scalar_adjoint(double g, double a, double b, double y, double* da, 
 /// Describes the smooth operation `F` (with `f` and `d`, or `da` and `db`).
 template <class F, unsigned Arity>
 constexpr ElementFns smooth_op(const char* name, Op op = Op::first_function) {
-  return {name, Arity, true, op, Pull::kernel, {&element_scalar<F, Arity>, &element_scalar_adjoint<F, Arity>},
-          &element_forward<F, Arity>, &element_partials<F, Arity>};
+  return {name,
+          Arity,
+          true,
+          op,
+          Pull::kernel,
+          {&element_scalar<F, Arity>, &element_scalar_adjoint<F, Arity>},
+          &element_forward<F, Arity>,
+          &element_partials<F, Arity>};
 }
 /// Describes one whose adjoint needs no kernel, with an opcode of its own.
 template <class F, unsigned Arity>
@@ -91,7 +100,14 @@ constexpr ElementFns plain_op(const char* name, Op op, Pull pull) {
 /// Describes an operation without derivative.
 template <class F, unsigned Arity>
 constexpr ElementFns flat_op(const char* name) {
-  return {name, Arity, false, Op::first_function, Pull::kernel, {&element_scalar<F, Arity>, nullptr}, &element_forward<F, Arity>, nullptr};
+  return {name,
+          Arity,
+          false,
+          Op::first_function,
+          Pull::kernel,
+          {&element_scalar<F, Arity>, nullptr},
+          &element_forward<F, Arity>,
+          nullptr};
 }
 
 struct ElementPayload {
@@ -157,7 +173,8 @@ inline void element_forward_run(const ElementFns& f, ElementRun& r, Index n, dou
 }
 
 /// The value of an elementwise operation of `n` elements into `out`, eager and re-run alike.
-WICK_NOINLINE inline void element_run(const ElementFns& f, double* out, const Shape& shape, Index n, const ElementOperands& in) {
+WICK_NOINLINE inline void element_run(const ElementFns& f, double* out, const Shape& shape, Index n,
+                                      const ElementOperands& in) {
   ElementRun r;
   if (WICK_LIKELY(in.plain(f.arity, n))) {
     if (n == 0) return;
@@ -179,7 +196,8 @@ inline void element_rerun(Tape& tape, std::uint32_t i) {
 inline constexpr Index kPartials = 256;  // partials are worked out in pieces that stay in the fastest memory
 
 /// The partials of one run, for operations with a kernel: g · partial of operand k to d[k], and 0 for g = 0.
-WICK_NOINLINE inline void element_partials_run(const ElementFns& f, ElementRun& r, Index n, const double* g, const double* out, double* const* d) {
+WICK_NOINLINE inline void element_partials_run(const ElementFns& f, ElementRun& r, Index n, const double* g,
+                                               const double* out, double* const* d) {
   const Index full = n & ~Index{7};
   if (full > 0) f.partials(full / 8, g, out, r.at, r.step, d);
   if (full < n) {
@@ -196,7 +214,8 @@ WICK_NOINLINE inline void element_partials_run(const ElementFns& f, ElementRun& 
 }
 
 /// to += s g p over a run, where p (null: 1) or the receiving operand may be fixed; 0 for g = 0.
-WICK_NOINLINE inline void pull_product(Index n, double s, const double* g, const double* p, bool p_moves, double* to, bool to_moves) {
+WICK_NOINLINE inline void pull_product(Index n, double s, const double* g, const double* p, bool p_moves, double* to,
+                                       bool to_moves) {
   alignas(64) double room[kPartials];
   if (p != nullptr && !p_moves) {
     s *= *p;
@@ -213,8 +232,8 @@ WICK_NOINLINE inline void pull_product(Index n, double s, const double* g, const
 }
 
 /// Passes the adjoint `g` of a run of at most `kPartials` elements on to the adjoints `to` that are not null.
-WICK_NOINLINE inline void element_pull(const ElementFns& f, Index n, const double* g, const double* out, const double* const* at, const bool* moves,
-                                       double* const* to) {
+WICK_NOINLINE inline void element_pull(const ElementFns& f, Index n, const double* g, const double* out,
+                                       const double* const* at, const bool* moves, double* const* to) {
   alignas(64) double room[3][kPartials];
   double* d[3];
   if (f.pull == Pull::kernel) {
@@ -297,14 +316,15 @@ WICK_NOINLINE inline Tensor element_scalars(ElementFns& f, const Tensor& a, cons
   if (kind == Kind::constant || tape == nullptr) return Tensor(y);
   if (!f.smooth) kind = Kind::varying;
   const std::uint32_t ra = record_of(a, *tape), rb = b != nullptr ? record_of(*b, *tape) : 0;
-  const std::uint32_t record = tape->push_scalar(f.op == Op::first_function ? opcode_of(f.scalar) : f.op, ra, rb, y, kind);
+  const std::uint32_t record =
+      tape->push_scalar(f.op == Op::first_function ? opcode_of(f.scalar) : f.op, ra, rb, y, kind);
   Tensor out(y);
   TensorAccess::attach(out, tape->run(), record, kind);
   return out;
 }
 
-/// Evaluates an elementwise operation with a tensor among its operands and records it where one is varying or differentiable.
-/// Errors: wick.op.E120 (shapes), wick.tensor.E100 (an operand without a value).
+/// Evaluates an elementwise operation with a tensor among its operands and records it where one is varying or
+/// differentiable. Errors: wick.op.E120 (shapes), wick.tensor.E100 (an operand without a value).
 WICK_NOINLINE inline Tensor elementwise(ElementFns& f, const Tensor* const* in) {
   Tape* tape = context.tape;
   Kind kind = Kind::constant;

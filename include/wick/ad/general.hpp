@@ -31,14 +31,16 @@ constexpr UnaryFns unary_fns(const char* name, decltype(UnaryFns::run) run, decl
   return {{name, &unary_forward, &unary_backward}, run, pull};
 }
 
-WICK_NOINLINE inline Tensor unary_call(const UnaryFns& f, UnaryPayload& p, std::size_t bytes, const Tensor& x, Tensor& out) {
+WICK_NOINLINE inline Tensor unary_call(const UnaryFns& f, UnaryPayload& p, std::size_t bytes, const Tensor& x,
+                                       Tensor& out) {
   Tape* tape = context.tape;
   const Kind kind = operand_kind(f.fns.name, x, tape);
   f.run(p, TensorAccess::stored(x), TensorAccess::fresh_data(out));
   if (kind == Kind::constant) return std::move(out);
   p.fns = &f.fns;
   p.in = record_of(x, *tape);
-  return general_result(*tape, std::memcpy(tape->arena().take_small(bytes), static_cast<const void*>(&p), bytes), out, kind);
+  return general_result(*tape, std::memcpy(tape->arena().take_small(bytes), static_cast<const void*>(&p), bytes), out,
+                        kind);
 }
 /// Runs an operation with one dense input into the fresh value `out`, and records it where the input is not constant.
 template <class P>
@@ -95,7 +97,8 @@ WICK_INLINE const Tensor& dense(const Tensor& x, Tensor& room) {
 }
 
 [[noreturn]] WICK_COLD inline void raise_op_dim(const char* name, Index d, const Shape& s) {
-  raise<ShapeError>("wick.op.E121", "", {name, ": no dimension ", d, " in shape ", s}, {"dimensions count from 0, or from -1 at the right"});
+  raise<ShapeError>("wick.op.E121", "", {name, ": no dimension ", d, " in shape ", s},
+                    {"dimensions count from 0, or from -1 at the right"});
 }
 /// Dimension `d` of `rank` as a position from the left.
 inline std::size_t dim_at(const char* name, Index d, const Shape& s, Index rank) {

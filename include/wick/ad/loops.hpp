@@ -4,8 +4,8 @@
 
 #include <cstring>
 
-#include <wick/core/pool.hpp>
 #include <wick/ad/walk.hpp>
+#include <wick/core/pool.hpp>
 #include <wick/math/scalar.hpp>
 
 namespace wick::inline WICK_ABI::detail {
@@ -15,10 +15,12 @@ using math::Scalar;
 
 /// a · b + c as one expression over native vectors: that is where both compilers may fuse it.
 WICK_INLINE Packet mul_add(const Packet& a, const Packet& b, const Packet& c) {
-  return math::detail::each<Packet>([](math::detail::Native x, math::detail::Native y, math::detail::Native z) { return x * y + z; }, a, b, c);
+  return math::detail::each<Packet>(
+      [](math::detail::Native x, math::detail::Native y, math::detail::Native z) { return x * y + z; }, a, b, c);
 }
 
-/// Copies n < 8 elements to a packet's room, of which the rest repeats the last: no element is out of the domain that was not before.
+/// Copies n < 8 elements to a packet's room, of which the rest repeats the last: no element is out of the domain that
+/// was not before.
 inline void pad(double* room, const double* p, Index n) {
   for (Index i = 0; i < 8; ++i) room[i] = p[i < n ? i : n - 1];
 }
@@ -55,15 +57,18 @@ WICK_NOINLINE inline void add_scaled(Index n, double a, const double* x, double*
   for (; i + 8 <= n; i += 8) mul_add(aa, Packet::load(x + i), Packet::load(y + i)).store(y + i);
   for (; i < n; ++i) y[i] += a * x[i];
 }
-// What leads to an adjoint of 0 must leave no trace, even where a partial is NaN or infinite: a value may be out of the domain just
-// where `where` or a mask does not select it. So in these products 0 · b is 0 whatever b is.
-WICK_INLINE Packet adjoint_product(const Packet& g, const Packet& b) { return where(g == Packet(0.0), Packet(0.0), g * b); }
+// What leads to an adjoint of 0 must leave no trace, even where a partial is NaN or infinite: a value may be out of the
+// domain just where `where` or a mask does not select it. So in these products 0 · b is 0 whatever b is.
+WICK_INLINE Packet adjoint_product(const Packet& g, const Packet& b) {
+  return where(g == Packet(0.0), Packet(0.0), g * b);
+}
 inline double adjoint_product(double g, double b) { return g == 0 ? 0.0 : g * b; }
 
 /// y += g b, with 0 for g = 0.
 WICK_NOINLINE inline void add_product(Index n, const double* g, const double* b, double* y) {
   Index i = 0;
-  for (; i + 8 <= n; i += 8) (Packet::load(y + i) + adjoint_product(Packet::load(g + i), Packet::load(b + i))).store(y + i);
+  for (; i + 8 <= n; i += 8)
+    (Packet::load(y + i) + adjoint_product(Packet::load(g + i), Packet::load(b + i))).store(y + i);
   for (; i < n; ++i) y[i] += adjoint_product(g[i], b[i]);
 }
 /// Σ g b, with 0 for g = 0, in an order that depends on `n` alone.
@@ -90,7 +95,8 @@ WICK_NOINLINE inline void silence(Index n, const double* g, double* d) {
     if (g[i] == 0) d[i] = 0;
 }
 /// Sums a b, both of shape `from`, into `to`, whose shape broadcasts to it.
-WICK_NOINLINE inline void add_product_walk(const Shape& from, const double* a, const double* b, const Shape& shape, double* to) {
+WICK_NOINLINE inline void add_product_walk(const Shape& from, const double* a, const double* b, const Shape& shape,
+                                           double* to) {
   const Shape* operand = &shape;
   for (Walk w(from, &operand, 1); w.live(); w.next()) {
     if (w.step(0))
@@ -110,12 +116,14 @@ WICK_NOINLINE inline void add_constant(Index n, double a, double* y) {
 }
 
 /// Copies (or adds) `rows` runs of `width` doubles, a stride apart on both sides.
-WICK_NOINLINE inline void copy_rows(Index rows, Index width, const double* from, Index from_stride, double* to, Index to_stride) {
+WICK_NOINLINE inline void copy_rows(Index rows, Index width, const double* from, Index from_stride, double* to,
+                                    Index to_stride) {
   if (width == 0) return;
   for (Index r = 0; r < rows; ++r)
     std::memcpy(to + r * to_stride, from + r * from_stride, static_cast<std::size_t>(width) * sizeof(double));
 }
-WICK_NOINLINE inline void add_rows(Index rows, Index width, const double* from, Index from_stride, double* to, Index to_stride) {
+WICK_NOINLINE inline void add_rows(Index rows, Index width, const double* from, Index from_stride, double* to,
+                                   Index to_stride) {
   for (Index r = 0; r < rows; ++r) add_array(width, from + r * from_stride, to + r * to_stride);
 }
 

@@ -61,12 +61,17 @@ inline constexpr OpFns matmul_ops{"matmul", &matmul_forward, &matmul_backward};
 
 [[noreturn]] WICK_COLD inline void raise_matmul(const Shape& a, const Shape& b) {
   if (a.rank() < 1 || b.rank() < 1)
-    raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": a scalar is no matrix"}, {"multiply by a scalar with *"});
+    raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": a scalar is no matrix"},
+                      {"multiply by a scalar with *"});
   if (a.rank() > 2 || b.rank() > 2)
-    raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": only vectors and matrices are multiplied"},
+    raise<ShapeError>("wick.op.E129", "",
+                      {"matmul: shapes ", a, " and ", b, ": only vectors and matrices are multiplied"},
                       {"reshape to two dimensions; or sum(a * b, dim) over broadcast operands"});
-  raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": inner sizes ", a.from_right(-1), " and ", b[b.rank() == 1 ? 0 : b.size() - 2], " differ"},
-                    {"the last size of the left operand equals the first of the right one; transpose(x) exchanges them"});
+  raise<ShapeError>(
+      "wick.op.E129", "",
+      {"matmul: shapes ", a, " and ", b, ": inner sizes ", a.from_right(-1), " and ",
+       b[b.rank() == 1 ? 0 : b.size() - 2], " differ"},
+      {"the last size of the left operand equals the first of the right one; transpose(x) exchanges them"});
 }
 
 WICK_NOINLINE inline Tensor matmul_call(const Tensor& left, const Tensor& right) {
@@ -93,7 +98,8 @@ WICK_NOINLINE inline Tensor matmul_call(const Tensor& left, const Tensor& right)
 
 /// The product of vectors and matrices: (k)·(k) → scalar, (n, k)·(k) → (n), (k)·(k, m) → (m), (n, k)·(k, m) → (n, m).
 ///
-/// Gradients: both, each computed only where it is needed. Throws: wick.op.E129 (ranks other than 1 and 2, inner sizes).
+/// Gradients: both, each computed only where it is needed. Throws: wick.op.E129 (ranks other than 1 and 2, inner
+/// sizes).
 inline Tensor matmul(const Tensor& a, const Tensor& b) { return detail::matmul_call(a, b); }
 
 }  // namespace wick::inline WICK_ABI

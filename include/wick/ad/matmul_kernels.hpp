@@ -1,7 +1,8 @@
 /// \file
 /// Products of row-major matrices and vectors; all of them add to their output.
 ///
-/// Written here and not left to Eigen because instantiating its products costs a program about one second of compile time.
+/// Written here and not left to Eigen because instantiating its products costs a program about one second of compile
+/// time.
 #pragma once
 
 #include <utility>
@@ -100,8 +101,8 @@ WICK_NOINLINE inline void vec_mat(const double* u, const double* x, double* z, I
     alignas(64) double acc[panel];
     for (Index j = 0; j < panel; ++j) acc[j] = 0;
     Index i = 0;
-    // A last packet that is not full reads on into the next row, and what it adds up there is never used. So the last rows are
-    // left to the loop below.
+    // A last packet that is not full reads on into the next row, and what it adds up there is never used. So the last
+    // rows are left to the loop below.
     const Index safe = width % 8 == 0 ? n : n - 1 - 7 / k;
     for (; i + 4 <= safe; i += 4) {
       const double* p = x + i * k + j0;
@@ -128,7 +129,8 @@ struct Strided {
   Index row, column;
 };
 
-// A tile of C is kTileRows x kTilePackets packets of sums; together with a row of B they fit the registers of the machine.
+// A tile of C is kTileRows x kTilePackets packets of sums; together with a row of B they fit the registers of the
+// machine.
 inline constexpr Index kTileRows = math::detail::native_count == 1 ? 8 : math::detail::native_count == 2 ? 4 : 2;
 inline constexpr Index kTilePackets = math::detail::native_count == 1 ? 3 : 1;
 inline constexpr Index kTileColumns = 8 * kTilePackets;
@@ -136,11 +138,12 @@ inline constexpr Index kDepth = 256, kRows = 96, kColumns = 240;
 
 /// One tile: C[rows, columns] (row stride ldc) += packed A panel · packed B panel over `depth`.
 template <int... R, int... P>
-inline void gemm_tile(const double* a, const double* b, Index depth, double* c, Index ldc, Index rows, Index columns, std::integer_sequence<int, R...>,
-                      std::integer_sequence<int, P...>) {
+inline void gemm_tile(const double* a, const double* b, Index depth, double* c, Index ldc, Index rows, Index columns,
+                      std::integer_sequence<int, R...>, std::integer_sequence<int, P...>) {
   constexpr int packets = sizeof...(P);
   Packet s[sizeof...(R) * sizeof...(P)];
-  const auto zero = [&s]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE { ((s[Q * packets + P] = Packet(0.0)), ...); };
+  const auto zero = [&s]<int Q>(std::integral_constant<int, Q>)
+                        WICK_LAMBDA_INLINE { ((s[Q * packets + P] = Packet(0.0)), ...); };
   (zero(std::integral_constant<int, R>{}), ...);
   for (Index p = 0; p < depth; ++p, a += kTileRows, b += kTileColumns) {
     const Packet row[] = {Packet::load(b + 8 * P)...};
@@ -158,16 +161,15 @@ inline void gemm_tile(const double* a, const double* b, Index depth, double* c, 
     return;
   }
   alignas(64) double room[kTileRows * kTileColumns];
-  const auto spill = [&s, &room]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE {
-    (s[Q * packets + P].store(room + Q * kTileColumns + 8 * P), ...);
-  };
+  const auto spill = [&s, &room]<int Q>(std::integral_constant<int, Q>)
+                         WICK_LAMBDA_INLINE { (s[Q * packets + P].store(room + Q * kTileColumns + 8 * P), ...); };
   (spill(std::integral_constant<int, R>{}), ...);
   for (Index i = 0; i < rows; ++i)
     for (Index j = 0; j < columns; ++j) c[i * ldc + j] += room[i * kTileColumns + j];
 }
 
-/// Copies `n` by `depth` elements into panels `width` wide: panel q holds, for each p, elements q · width … of line p. Missing ones
-/// are 0. `step` is the distance along n, `stride` the one along depth.
+/// Copies `n` by `depth` elements into panels `width` wide: panel q holds, for each p, elements q · width … of line p.
+/// Missing ones are 0. `step` is the distance along n, `stride` the one along depth.
 inline void pack_panels(const double* from, Index n, Index step, Index depth, Index stride, Index width, double* to) {
   for (Index q = 0; q < n; q += width, to += depth * width) {
     const Index m = n - q < width ? n - q : width;
@@ -192,9 +194,11 @@ WICK_NOINLINE inline void gemm(Strided a, Strided b, double* c, Index n, Index k
   }
   const Index depth_room = k < kDepth ? k : kDepth;
   const auto round_up = [](Index x, Index to) { return (x + to - 1) / to * to; };
-  const Index a_room = round_up(round_up(n < kRows ? n : kRows, kTileRows) * depth_room, 8), b_room = round_up(m < kColumns ? m : kColumns, kTileColumns) * depth_room;
+  const Index a_room = round_up(round_up(n < kRows ? n : kRows, kTileRows) * depth_room, 8),
+              b_room = round_up(m < kColumns ? m : kColumns, kTileColumns) * depth_room;
   std::size_t capacity = 0;
-  double* memory = static_cast<double*>(thread_pool.take(static_cast<std::size_t>(a_room + b_room) * sizeof(double), capacity));
+  double* memory =
+      static_cast<double*>(thread_pool.take(static_cast<std::size_t>(a_room + b_room) * sizeof(double), capacity));
   double *pa = memory, *pb = memory + a_room;
   for (Index j0 = 0; j0 < m; j0 += kColumns) {
     const Index mj = m - j0 < kColumns ? m - j0 : kColumns;
@@ -206,9 +210,9 @@ WICK_NOINLINE inline void gemm(Strided a, Strided b, double* c, Index n, Index k
         pack_panels(a.at + i0 * a.row + p0 * a.column, ni, a.row, kp, a.column, kTileRows, pa);
         for (Index j = 0; j < mj; j += kTileColumns)
           for (Index i = 0; i < ni; i += kTileRows)
-            gemm_tile(pa + i * kp, pb + j * kp, kp, c + (i0 + i) * m + j0 + j, m, ni - i < kTileRows ? ni - i : kTileRows,
-                      mj - j < kTileColumns ? mj - j : kTileColumns, std::make_integer_sequence<int, kTileRows>{},
-                      std::make_integer_sequence<int, kTilePackets>{});
+            gemm_tile(pa + i * kp, pb + j * kp, kp, c + (i0 + i) * m + j0 + j, m,
+                      ni - i < kTileRows ? ni - i : kTileRows, mj - j < kTileColumns ? mj - j : kTileColumns,
+                      std::make_integer_sequence<int, kTileRows>{}, std::make_integer_sequence<int, kTilePackets>{});
       }
     }
   }

@@ -16,12 +16,14 @@ WICK_NOINLINE inline void gather(const double* x, Index outer, Index n, Index in
     if (inner == 1) {
       for (Index j = 0; j < v.count; ++j) *out++ = x[v.at[j]];
     } else {
-      for (Index j = 0; j < v.count; ++j, out += inner) std::memcpy(out, x + v.at[j] * inner, static_cast<std::size_t>(inner) * sizeof(double));
+      for (Index j = 0; j < v.count; ++j, out += inner)
+        std::memcpy(out, x + v.at[j] * inner, static_cast<std::size_t>(inner) * sizeof(double));
     }
   }
 }
 /// to[outer, index, inner] += g[outer, count, inner], in order, so that repeated indices add up the same way always.
-WICK_NOINLINE inline void scatter_add(const double* g, Index outer, Index n, Index inner, const IndexView& v, double* to) {
+WICK_NOINLINE inline void scatter_add(const double* g, Index outer, Index n, Index inner, const IndexView& v,
+                                      double* to) {
   for (Index o = 0; o < outer; ++o, to += n * inner) {
     if (inner == 1) {
       for (Index j = 0; j < v.count; ++j) to[v.at[j]] += *g++;
@@ -102,7 +104,8 @@ struct JoinPayload {
 inline void join_forward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<JoinPayload*>(tape[i].payload);
   double* out = output_of(tape, i);
-  for (std::size_t k = 0; k < p.count; out += p.width[k++]) copy_rows(p.outer, p.width[k], tape.data(p.in[k]), p.width[k], out, p.total);
+  for (std::size_t k = 0; k < p.count; out += p.width[k++])
+    copy_rows(p.outer, p.width[k], tape.data(p.in[k]), p.width[k], out, p.total);
 }
 inline void join_backward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<JoinPayload*>(tape[i].payload);
@@ -123,8 +126,12 @@ WICK_NOINLINE inline Tensor join_call(std::span<const Tensor> parts, const Shape
   JoinPayload* p = nullptr;
   if (kind != Kind::constant) {
     p = new_payload<JoinPayload>(*tape);
-    *p = {&join_ops, static_cast<std::uint32_t*>(tape->arena().take_small(parts.size() * sizeof(std::uint32_t))),
-          static_cast<Index*>(tape->arena().take_small(parts.size() * sizeof(Index))), parts.size(), outer, total};
+    *p = {&join_ops,
+          static_cast<std::uint32_t*>(tape->arena().take_small(parts.size() * sizeof(std::uint32_t))),
+          static_cast<Index*>(tape->arena().take_small(parts.size() * sizeof(Index))),
+          parts.size(),
+          outer,
+          total};
   }
   Tensor out = TensorAccess::make(to);
   double* at = TensorAccess::fresh_data(out);
@@ -145,11 +152,14 @@ WICK_NOINLINE inline Tensor join_call(std::span<const Tensor> parts, const Shape
   raise<ShapeError>("wick.op.E128", "", {name, ": no tensors to join"}, {"give at least one tensor"});
 }
 [[noreturn]] WICK_COLD inline void raise_cat(const Shape& a, const Shape& b, std::size_t k, Index dim) {
-  raise<ShapeError>("wick.op.E128", "", {"cat: tensor 0 has shape ", a, ", tensor ", static_cast<Index>(k), " has ", b, ": they differ outside dimension ", dim},
+  raise<ShapeError>("wick.op.E128", "",
+                    {"cat: tensor 0 has shape ", a, ", tensor ", static_cast<Index>(k), " has ", b,
+                     ": they differ outside dimension ", dim},
                     {"join along the dimension in which they differ; scalars are joined with stack_tensors"});
 }
 [[noreturn]] WICK_COLD inline void raise_stack(const Shape& a, const Shape& b, std::size_t k) {
-  raise<ShapeError>("wick.op.E128", "", {"stack_tensors: tensor 0 has shape ", a, ", tensor ", static_cast<Index>(k), " has ", b},
+  raise<ShapeError>("wick.op.E128", "",
+                    {"stack_tensors: tensor 0 has shape ", a, ", tensor ", static_cast<Index>(k), " has ", b},
                     {"give tensors of one shape; expand(x, shape) repeats a smaller one"});
 }
 
@@ -157,8 +167,8 @@ WICK_NOINLINE inline Tensor join_call(std::span<const Tensor> parts, const Shape
 
 /// The elements (or sub-arrays) of dimension `dim` at these indices: out[…, j, …] = x[…, indices[j], …].
 ///
-/// Shapes: x's with `dim` replaced by the shape of `indices`; a scalar index removes the dimension. Gradients: of x, added up where an
-/// index is repeated. The int32 form of a constant index tensor is made once and kept with it.
+/// Shapes: x's with `dim` replaced by the shape of `indices`; a scalar index removes the dimension. Gradients: of x,
+/// added up where an index is repeated. The int32 form of a constant index tensor is made once and kept with it.
 /// Throws: wick.op.E121 (no such dimension), wick.op.E126 (not a whole number), wick.op.E127 (outside [0, size)).
 inline Tensor take(const Tensor& x, const Tensor& indices, Count dim) { return detail::take_call(x, indices, dim); }
 inline Tensor take(const Tensor& x, const Tensor& indices) { return detail::take_call(x, indices, 0); }
@@ -180,7 +190,9 @@ inline Tensor cat(std::span<const Tensor> parts, Count dim = 0) {
   }
   return detail::join_call(parts, to, detail::count_of(to, 0, d), detail::count_of(to, d, to.size()));
 }
-inline Tensor cat(std::initializer_list<Tensor> parts, Count dim = 0) { return cat(std::span<const Tensor>(parts.begin(), parts.size()), dim); }
+inline Tensor cat(std::initializer_list<Tensor> parts, Count dim = 0) {
+  return cat(std::span<const Tensor>(parts.begin(), parts.size()), dim);
+}
 
 /// Tensors of one shape joined along a new dimension `dim` of the result; also makes a vector of scalars.
 /// Gradients: passed on to each. Throws: wick.op.E121, wick.op.E128.

@@ -12,8 +12,7 @@ namespace wick::inline WICK_ABI {
 class Dims {
  public:
   template <class T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  Dims(T d) {  // NOLINT: implicit by design
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) Dims(T d) {  // NOLINT: implicit by design
     list_.push_back(static_cast<Index>(d));
   }
   Dims(Count d) { list_.push_back(d.value); }  // NOLINT
@@ -34,7 +33,8 @@ using DimSet = std::uint64_t;
 inline constexpr DimSet kAllDims = ~DimSet{0};
 
 [[noreturn]] WICK_COLD inline void raise_twice(const char* name, Index d, const Shape& s) {
-  raise<ShapeError>("wick.op.E121", "", {name, ": dimension ", d, " of shape ", s, " is given twice"}, {"name every dimension once"});
+  raise<ShapeError>("wick.op.E121", "", {name, ": dimension ", d, " of shape ", s, " is given twice"},
+                    {"name every dimension once"});
 }
 inline DimSet dim_set(const char* name, const Dims& dims, const Tensor& x) {
   if (WICK_UNLIKELY(x.empty())) raise_empty(name);
@@ -61,7 +61,8 @@ inline Shape reduced_shape(const Shape& s, DimSet set, bool keepdim) {
 
 /// Reduces `x` over the dimensions in `set` to a value of shape `to`: one operation for each group of neighbouring
 /// dimensions, from the right.
-WICK_NOINLINE inline Tensor reduce(const UnaryFns& f, const Tensor& x, DimSet set, const Shape& to, double divisor = 1) {
+WICK_NOINLINE inline Tensor reduce(const UnaryFns& f, const Tensor& x, DimSet set, const Shape& to,
+                                   double divisor = 1) {
   Tensor in = materialise(x);
   for (;;) {
     const Shape& s = in.shape();
@@ -73,7 +74,8 @@ WICK_NOINLINE inline Tensor reduce(const UnaryFns& f, const Tensor& x, DimSet se
     set &= (DimSet{1} << first) - 1;
     Shape next = s;
     for (std::size_t i = first; i < last; ++i) next[i] = 1;
-    const ReducePayload p{{}, count_of(s, 0, first), count_of(s, first, last), count_of(s, last, s.size()), set == 0 ? divisor : 1.0};
+    const ReducePayload p{
+        {}, count_of(s, 0, first), count_of(s, first, last), count_of(s, last, s.size()), set == 0 ? divisor : 1.0};
     in = unary(f, p, in, TensorAccess::make(set == 0 ? to : next));
     if (set == 0) return in;
   }
@@ -91,7 +93,8 @@ WICK_NOINLINE inline Tensor reduce_all(const UnaryFns& f, const Tensor& x, doubl
                     {"test numel() first; the sum of nothing is 0, its mean is not defined"});
 }
 [[noreturn]] WICK_COLD inline void raise_sum_to(const Shape& from, const Shape& to) {
-  raise<ShapeError>("wick.op.E124", "", {"sum_to: shape ", to, " does not broadcast to ", from}, {"sizes must be equal or 1, aligned at the right"});
+  raise<ShapeError>("wick.op.E124", "", {"sum_to: shape ", to, " does not broadcast to ", from},
+                    {"sizes must be equal or 1, aligned at the right"});
 }
 
 /// The sum over what broadcasting `shape` to x.shape() had repeated: the reverse of `expand`.

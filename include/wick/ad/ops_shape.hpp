@@ -57,7 +57,9 @@ WICK_NOINLINE inline void swap_axes(const double* x, double* out, const Index (&
 struct TransposePayload : UnaryPayload {
   Index n[5];
 };
-inline void transpose_run(const UnaryPayload& p, const double* x, double* out) { swap_axes(x, out, static_cast<const TransposePayload&>(p).n, false); }
+inline void transpose_run(const UnaryPayload& p, const double* x, double* out) {
+  swap_axes(x, out, static_cast<const TransposePayload&>(p).n, false);
+}
 inline void transpose_pull(const UnaryPayload& p, const double* g, const double*, const double*, double* to) {
   const Index(&n)[5] = static_cast<const TransposePayload&>(p).n;
   const Index back[5] = {n[0], n[3], n[2], n[1], n[4]};
@@ -66,15 +68,18 @@ inline void transpose_pull(const UnaryPayload& p, const double* g, const double*
 inline constexpr UnaryFns transpose_fns = unary_fns("transpose", &transpose_run, &transpose_pull);
 
 [[noreturn]] WICK_COLD inline void raise_reshape(const Shape& from, const Shape& to) {
-  raise<ShapeError>("wick.op.E123", "", {"reshape: shape ", from, " has ", from.numel(), " elements, they do not fill ", to},
-                    {"give sizes whose product is the number of elements; one of them may be -1, it is then worked out"});
+  raise<ShapeError>(
+      "wick.op.E123", "", {"reshape: shape ", from, " has ", from.numel(), " elements, they do not fill ", to},
+      {"give sizes whose product is the number of elements; one of them may be -1, it is then worked out"});
 }
 [[noreturn]] WICK_COLD inline void raise_expand(const Shape& from, const Shape& to) {
-  raise<ShapeError>("wick.op.E124", "", {"expand: shape ", from, " does not broadcast to ", to},
-                    {"only sizes of 1 and missing leading dimensions can be repeated; reshape first, as in reshape(x, {n, 1})"});
+  raise<ShapeError>(
+      "wick.op.E124", "", {"expand: shape ", from, " does not broadcast to ", to},
+      {"only sizes of 1 and missing leading dimensions can be repeated; reshape first, as in reshape(x, {n, 1})"});
 }
 [[noreturn]] WICK_COLD inline void raise_slice(Index dim, Index first, Index last, const Shape& s) {
-  raise<ShapeError>("wick.op.E125", "", {"slice: [", first, ", ", last, ") of dimension ", dim, " does not lie in shape ", s},
+  raise<ShapeError>("wick.op.E125", "",
+                    {"slice: [", first, ", ", last, ") of dimension ", dim, " does not lie in shape ", s},
                     {"0 <= first <= last <= size; negative ends count from the right"});
 }
 
@@ -124,7 +129,8 @@ WICK_NOINLINE inline Tensor with_expanded_shape(const Tensor& x, const Shape& sh
 /// `x` under the shape of as many elements.
 WICK_NOINLINE inline Tensor with_shape(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  if (TensorAccess::is_expanded(x) && TensorAccess::stored_shape(x).empty() && !shape.empty()) return with_expanded_shape(x, shape);
+  if (TensorAccess::is_expanded(x) && TensorAccess::stored_shape(x).empty() && !shape.empty())
+    return with_expanded_shape(x, shape);
   Tensor room;
   const Tensor& in = dense(x, room);
   const ReshapePayload p{{}, in.numel()};
@@ -169,7 +175,8 @@ inline Tensor squeeze(const Tensor& x) {
 /// Gradients: passed on. Throws: wick.op.E121.
 inline Tensor transpose(const Tensor& x, Count d0, Count d1) {
   if (WICK_UNLIKELY(x.empty())) detail::raise_empty("transpose");
-  std::size_t i = detail::dim_at("transpose", d0, x.shape(), x.dim()), j = detail::dim_at("transpose", d1, x.shape(), x.dim());
+  std::size_t i = detail::dim_at("transpose", d0, x.shape(), x.dim()),
+              j = detail::dim_at("transpose", d1, x.shape(), x.dim());
   if (i == j) return x;
   if (i > j) std::swap(i, j);
   Tensor room;
@@ -189,7 +196,8 @@ inline Tensor transpose(const Tensor& x) { return x.dim() < 2 && !x.empty() ? x 
 inline Tensor slice(const Tensor& x, Count dim, Count first, Count last) {
   if (WICK_UNLIKELY(x.empty())) detail::raise_empty("slice");
   const std::size_t d = detail::dim_at("slice", dim, x.shape(), x.dim());
-  const Index n = x.shape()[d], from = first.value < 0 ? first.value + n : first.value, to = last.value < 0 ? last.value + n : last.value;
+  const Index n = x.shape()[d], from = first.value < 0 ? first.value + n : first.value,
+              to = last.value < 0 ? last.value + n : last.value;
   if (WICK_UNLIKELY(from < 0 || from > to || to > n)) detail::raise_slice(dim, first, last, x.shape());
   if (to - from == n) return x;
   Tensor room;

@@ -15,8 +15,8 @@ struct ReducePayload : UnaryPayload {
 
 inline constexpr Index kPanel = 64;  // columns whose running sums stay in the fastest memory
 
-/// to[j] += the sum of column j of rows [0, n), at most a panel wide. Fewer than eight columns are read as one stream of
-/// packets: eight rows are `width` packets, of which element e belongs to column e mod width.
+/// to[j] += the sum of column j of rows [0, n), at most a panel wide. Fewer than eight columns are read as one stream
+/// of packets: eight rows are `width` packets, of which element e belongs to column e mod width.
 inline void sum_panel(const double* x, Index n, Index width, Index stride, double* to) {
   alignas(64) double acc[kPanel];
   for (Index j = 0; j < kPanel; ++j) acc[j] = 0;
@@ -32,7 +32,8 @@ inline void sum_panel(const double* x, Index n, Index width, Index stride, doubl
     const double* p = x + r * stride;
     Index j = 0;
     for (; j + 8 <= width; j += 8, p += 8)
-      (Packet::load(acc + j) + ((Packet::load(p) + Packet::load(p + stride)) + (Packet::load(p + 2 * stride) + Packet::load(p + 3 * stride))))
+      (Packet::load(acc + j) +
+       ((Packet::load(p) + Packet::load(p + stride)) + (Packet::load(p + 2 * stride) + Packet::load(p + 3 * stride))))
           .store(acc + j);
     for (; j < width; ++j, ++p) acc[j] += (p[0] + p[stride]) + (p[2 * stride] + p[3 * stride]);
   }
@@ -45,7 +46,8 @@ WICK_NOINLINE inline void sum_columns(const double* x, Index n, Index inner, dou
   for (Index j = 0; j < inner; ++j) out[j] = 0;
   for (Index j = 0; j < inner; j += kPanel) {
     const Index width = inner - j < kPanel ? inner - j : kPanel;
-    for (Index r = 0; r < n; r += kChunk) sum_panel(x + r * inner + j, n - r < kChunk ? n - r : kChunk, width, inner, out + j);
+    for (Index r = 0; r < n; r += kChunk)
+      sum_panel(x + r * inner + j, n - r < kChunk ? n - r : kChunk, width, inner, out + j);
   }
 }
 
@@ -159,7 +161,8 @@ inline void logsumexp_pull(const UnaryPayload& base, const double* g, const doub
       const double* xr = x + (o * e.n + r) * e.inner;
       double* tr = to + (o * e.n + r) * e.inner;
       for (Index i = 0; i < width; i += 8) {
-        const Packet y = load_at(out + o * e.inner, e.inner != 1, i, width), gi = load_at(g + o * e.inner, e.inner != 1, i, width);
+        const Packet y = load_at(out + o * e.inner, e.inner != 1, i, width),
+                     gi = load_at(g + o * e.inner, e.inner != 1, i, width);
         const Packet d = where(y == nothing, Packet(0.0), adjoint_product(gi, exp(load_at(xr, true, i, width) - y)));
         store_at(tr, i, width, load_at(tr, true, i, width) + d);
       }

@@ -12,10 +12,14 @@ WICK_NOINLINE inline Kind foreign_kind(const Tensor& t) {
   if (tape_slots[run & (kTapeSlots - 1)].live.load() != run) return Kind::constant;
   if (tape_slots[run & (kTapeSlots - 1)].owner.load_relaxed() != &context)
     raise<UsageError>("wick.tape.E112", "", {"a value of a step that is under way on another thread is used here"},
-                      {"finish the step before another thread reads its values\n  or pass plain numbers (item(), to_vector()) to worker threads"});
+                      {"finish the step before another thread reads its values\n  or pass plain numbers (item(), "
+                       "to_vector()) to worker threads"});
   if (context.tape != nullptr && TensorAccess::kind(t) == Kind::differentiable)
-    raise<UsageError>("wick.tape.E113", "", {"an inner gradient depends on a differentiable value of an outer recording; first-order tapes cannot differentiate through it"},
-                      {"use hvp or jvp for second derivatives\n  or pass stop_gradient(x) if x is meant as a constant"});
+    raise<UsageError>(
+        "wick.tape.E113", "",
+        {"an inner gradient depends on a differentiable value of an outer recording; first-order tapes cannot "
+         "differentiate through it"},
+        {"use hvp or jvp for second derivatives\n  or pass stop_gradient(x) if x is meant as a constant"});
   return Kind::constant;
 }
 
@@ -96,11 +100,14 @@ WICK_INLINE Kind operand_kind(const char* name, const Tensor& t, const Tape* tap
 }
 
 /// Where the value of record `i` lies.
-inline double* output_of(Tape& tape, std::uint32_t i) { return tape[i].is_tensor() ? tape[i].block->data : &tape[i].value; }
+inline double* output_of(Tape& tape, std::uint32_t i) {
+  return tape[i].is_tensor() ? tape[i].block->data : &tape[i].value;
+}
 
 /// Records a finished value whose payload is in the arena; takes it out of `out`.
 WICK_NOINLINE inline Tensor general_result(Tape& tape, void* payload, Tensor& out, Kind kind) {
-  if (TensorAccess::is_scalar(out)) return scalar_result(tape, tape.push_general_scalar(payload, TensorAccess::scalar(out), kind), kind);
+  if (TensorAccess::is_scalar(out))
+    return scalar_result(tape, tape.push_general_scalar(payload, TensorAccess::scalar(out), kind), kind);
   return tensor_result(tape, Op::general, payload, TensorAccess::take_block(out), kind);
 }
 

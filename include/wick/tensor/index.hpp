@@ -20,8 +20,10 @@ struct IndexView {
 [[noreturn]] WICK_COLD inline void raise_index_range(const char* op, const IndexView& v, Index n) {
   Index j = 0;
   while (v.at[j] >= 0 && v.at[j] < n) ++j;
-  raise<DomainError>("wick.op.E127", "", {op, ": index ", static_cast<Index>(v.at[j]), " (element ", j, " of the indices) is outside [0, ", n, ")"},
-                     {"count indices from 0; negative ones do not count from the right here"});
+  raise<DomainError>(
+      "wick.op.E127", "",
+      {op, ": index ", static_cast<Index>(v.at[j]), " (element ", j, " of the indices) is outside [0, ", n, ")"},
+      {"count indices from 0; negative ones do not count from the right here"});
 }
 
 /// Writes the int32 form of `n` numbers to `to`. Throws wick.op.E126 for what is not a whole number of 32 bits.
@@ -54,7 +56,8 @@ WICK_NOINLINE inline IndexView indices_of(const char* op, Block* b) {
     Block* fresh = make_block_raw(sizeof(IndexView) + bytes);
     auto* head = reinterpret_cast<unsigned char*>(fresh) + kHeader;
     try {
-      new (head) IndexView(convert_indices(op, b->data, b->numel, reinterpret_cast<std::int32_t*>(head + sizeof(IndexView))));
+      new (head)
+          IndexView(convert_indices(op, b->data, b->numel, reinterpret_cast<std::int32_t*>(head + sizeof(IndexView))));
     } catch (...) {
       release(fresh);
       throw;

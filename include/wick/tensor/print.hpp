@@ -49,7 +49,8 @@ WICK_COLD inline int decimals_of(double x, bool scientific, int most) {
 
 /// Calls `each` for the elements that are written, in order.
 template <class Each>
-WICK_COLD void for_printed(const Shape& shape, const double* x, bool all, std::size_t depth, Index& at, const Each& each) {
+WICK_COLD void for_printed(const Shape& shape, const double* x, bool all, std::size_t depth, Index& at,
+                           const Each& each) {
   if (depth == shape.size()) {
     each(x[at++]);
     return;
@@ -94,7 +95,8 @@ WICK_COLD inline NumberFormat number_format(const Shape& shape, const double* x,
   return f;
 }
 
-WICK_COLD inline void print_level(std::string& out, const Shape& shape, const double* x, bool all, std::size_t depth, Index& at, const NumberFormat& f) {
+WICK_COLD inline void print_level(std::string& out, const Shape& shape, const double* x, bool all, std::size_t depth,
+                                  Index& at, const NumberFormat& f) {
   if (depth == shape.size()) {
     char text[64];
     const int n = print_number(x[at++], f, text);
@@ -129,8 +131,9 @@ WICK_COLD inline void print_level(std::string& out, const Shape& shape, const do
 
 }  // namespace detail
 
-/// The elements in nested brackets, as numpy prints them: `[1.  2.5]`, `[[1. 2.]\n [3. 4.]]`, a scalar without brackets. At most eight
-/// decimals; tensors of more than 1,000 elements are abbreviated with `...`. The empty tensor is "(empty)".
+/// The elements in nested brackets, as numpy prints them: `[1.  2.5]`, `[[1. 2.]\n [3. 4.]]`, a scalar without
+/// brackets. At most eight decimals; tensors of more than 1,000 elements are abbreviated with `...`. The empty tensor
+/// is "(empty)".
 WICK_COLD inline std::string to_string(const Tensor& t) {
   if (t.empty()) return "(empty)";
   const bool all = t.numel() <= detail::kPrintAll;
