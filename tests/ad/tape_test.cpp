@@ -1,5 +1,7 @@
 #include "ad/expect_grad.hpp"
 
+#include <atomic>
+#include <deque>
 #include <optional>
 #include <thread>
 
@@ -257,4 +259,25 @@ TEST_CASE("tape: many tapes at once, and tapes of threads that ended", "[ad][tap
     for (std::thread& t : threads) t.join();
     CHECK(right == 400);
   }
+}
+
+TEST_CASE("tape: there are 4096 of them, and they are given back", "[ad][tape][errors]") {
+  std::size_t depth = 0;
+  wick_test::ErrorReport report;
+  std::thread([&] {  // its tapes are freed when it ends
+    for (int round = 0; round < 2; ++round) {
+      report = expect_error<UsageError>(
+          [&] {
+            std::deque<Recording> open;
+            for (depth = 0; depth < 5000; ++depth) open.emplace_back();
+            return 0;
+          },
+          "wick.tape.E110", "", "fewer");
+    }
+  }).join();
+  INFO(report.text);
+  CHECK(report.ok);
+  CHECK(depth <= wick::detail::kTapeSlots);
+  CHECK(depth > wick::detail::kTapeSlots - 100);
+  CHECK(wick::grad([](const Tensor& x) { return x * x; })(Tensor(3.0)).item() == 6.0);
 }

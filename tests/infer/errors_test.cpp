@@ -179,6 +179,12 @@ TEST_CASE("errors: parameters that come back otherwise", "[infer][errors]") {
 }
 
 TEST_CASE("errors: losses that are not finite", "[infer][errors]") {
+  const ErrorReport element = failing<NumericalError>("wick.elbo.E305", "y", "learning rate", [] {
+    const plate data("data", 3);
+    sample("y", Bernoulli(Tensor{0.5, 0.5, 1.0}), obs(zeros({3})));
+  });
+  require(element);
+  REQUIRE_THAT(element.message, contains("observed model site is -inf in element [2]"));
   require(failing<NumericalError>("wick.elbo.E305", "y", "learning rate", [] { sample("y", Bernoulli(1.0), obs(0.0)); }));
   require(failing<NumericalError>("wick.elbo.E305", "y", "edge of the support", [] { sample("y", Gamma(2.0, 1.0), obs(0.0)); }));
   require(failing<NumericalError>("wick.elbo.E305", "f", "", [] { factor("f", -std::numeric_limits<double>::infinity()); }));

@@ -34,17 +34,13 @@ class Arena {
   /// 8-byte aligned, for small payloads.
   void* take_small(std::size_t bytes) {
     bytes = (bytes + 7) & ~std::size_t{7};
-    if (WICK_UNLIKELY(static_cast<std::size_t>(small_end_ - small_) < bytes)) {
-      const std::size_t room = bytes > 1024 ? bytes : 1024;
-      small_ = static_cast<unsigned char*>(take(room));
-      small_end_ = small_ + room;
-    }
+    if (WICK_UNLIKELY(static_cast<std::size_t>(small_end_ - small_) < bytes)) refill_small(bytes);
     void* out = small_;
     small_ += bytes;
     return out;
   }
   double* doubles(Index n) { return static_cast<double*>(take(static_cast<std::size_t>(n) * sizeof(double))); }
-  double* zeros(Index n) {
+  WICK_NOINLINE double* zeros(Index n) {
     double* p = doubles(n);
     std::memset(p, 0, static_cast<std::size_t>(n) * sizeof(double));
     return p;
@@ -64,6 +60,11 @@ class Arena {
   static constexpr std::size_t kHead = 64;
   static constexpr std::size_t kFirst = std::size_t{1} << 16;
 
+  WICK_NOINLINE void refill_small(std::size_t bytes) {
+    const std::size_t room = bytes > 1024 ? bytes : 1024;
+    small_ = static_cast<unsigned char*>(take(room));
+    small_end_ = small_ + room;
+  }
   void enter(Chunk* c) noexcept {
     current_ = c;
     at_ = reinterpret_cast<unsigned char*>(c) + kHead;

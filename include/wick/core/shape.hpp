@@ -36,7 +36,7 @@ class Shape : public detail::SmallVector<Index, 5> {
   /// The `n` rightmost (`tail`) dimensions, or all but these (`head`).
   Shape tail(Index n) const { return slice(rank() - n, rank()); }
   Shape head(Index n) const { return slice(0, n); }
-  Shape slice(Index first, Index last) const {
+  WICK_NOINLINE Shape slice(Index first, Index last) const {
     Shape out;
     out.assign(begin() + first, static_cast<std::size_t>(last - first));
     return out;
@@ -50,7 +50,7 @@ class Shape : public detail::SmallVector<Index, 5> {
   }
 
   /// `a` followed by `b`.
-  friend Shape operator+(const Shape& a, const Shape& b) {
+  WICK_NOINLINE friend Shape operator+(const Shape& a, const Shape& b) {
     Shape out;
     out.resize(a.size() + b.size());
     for (unsigned i = 0; i < a.size(); ++i) out[i] = a[i];
@@ -63,7 +63,7 @@ namespace detail {
 
 /// Broadcasts `b` into `into` by numpy's rule (right-aligned; equal sizes or 1). Returns false where they do not fit,
 /// with `into` unchanged in value up to the dimension that failed.
-inline bool broadcast_into(Shape& into, const Shape& b) {
+WICK_NOINLINE inline bool broadcast_into(Shape& into, const Shape& b) {
   if (b.size() > into.size()) into.insert_front(b.size() - into.size(), 1);
   const unsigned off = into.size() - b.size();
   for (unsigned i = 0; i < b.size(); ++i) {
@@ -76,7 +76,7 @@ inline bool broadcast_into(Shape& into, const Shape& b) {
 }
 
 /// Whether `from` broadcasts to exactly `to`.
-inline bool broadcasts_to(const Shape& from, const Shape& to) noexcept {
+WICK_NOINLINE inline bool broadcasts_to(const Shape& from, const Shape& to) noexcept {
   if (from.size() > to.size()) return false;
   const unsigned off = to.size() - from.size();
   for (unsigned i = 0; i < from.size(); ++i)

@@ -233,8 +233,13 @@ class Trace_ELBO {
 };
 
 WICK_COLD inline void Trace_ELBO::raise_non_finite(const Site& s, double value, bool in_guide) {
+  detail::Text element;
+  const Tensor& lp = s.log_prob();
+  Index bad = 0;
+  while (bad < lp.numel() && lp.data()[bad] - lp.data()[bad] == 0) ++bad;
+  if (lp.dim() > 0 && bad < lp.numel()) element.add(" in element ").add(detail::index_text(lp.shape(), bad));
   detail::raise<NumericalError>("wick.elbo.E305", s.name.view(),
-                                {"the log density of the ", s.is_observed ? "observed" : "latent", in_guide ? " guide" : " model", " site is ", value},
+                                {"the log density of the ", s.is_observed ? "observed" : "latent", in_guide ? " guide" : " model", " site is ", value, element},
                                 {"check the parameters' initial values and the learning rate\n  or look for values on the edge of the support: 0 or 1 for probabilities, 0 for scales"});
 }
 
@@ -299,17 +304,19 @@ WICK_NOINLINE inline void Trace_ELBO::score_function(detail::ParticleTraces& t, 
 
 /// Seeds the score of one site's elements with the costs that they may have caused.
 inline void Trace_ELBO::add_score(const Site& s, const std::vector<detail::FrameCost>& costs, double weight) {
+  detail::Tape& tape = *detail::context.tape;
+  Tensor score = s.score_function();
+  if (detail::kind_in(score, &tape) != detail::Kind::differentiable) return;
+#ifdef WICK_PLANTED_FAULTS
+  score = WICK_FAULT(score_scaled, score, s.scale * score);
+  if (!s.mask.empty()) score = WICK_FAULT(score_masked, score, s.mask * score);
+#endif
   Tensor log_r = 0.0;
   {
     const detail::Unrecorded off;
     for (const detail::FrameCost& c : costs) log_r = log_r + detail::sum_to_frames(c, s.frames);
   }
-  Tensor score = s.score_function();
-#ifdef WICK_PLANTED_FAULTS
-  score = WICK_FAULT(score_scaled, score, s.scale * score);
-  if (!s.mask.empty()) score = WICK_FAULT(score_masked, score, s.mask * score);
-#endif
-  detail::seed_adjoint(*detail::context.tape, sum(stop_gradient(log_r) * score), -weight);
+  detail::seed_adjoint(tape, sum(stop_gradient(log_r) * score), -weight);
 }
 
 }  // namespace wick::inline WICK_ABI

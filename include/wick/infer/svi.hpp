@@ -196,7 +196,7 @@ WICK_NOINLINE inline std::vector<double> run_steps(const RunOptions& o, const Ca
 ///
 /// `SVI svi(model, guide, Adam({.lr = 0.05}), Trace_ELBO()); for (...) double loss = svi.step(x, y);`
 /// Model and guide are callables with the same arguments, held by value (use std::ref to share one). A step that throws leaves
-/// parameters, optimiser state and the handler stack as they were, so that the caller can go on.
+/// parameters, optimiser state and the handler stack as they were, so that the caller can go on; the step after it draws other numbers.
 /// Throws: what the program throws, wick.elbo.E300–E307, wick.svi.E310 (non-finite gradient), E311.
 template <class Model, class Guide, class Optim = Adam, class Elbo = Trace_ELBO>
 class SVI {
@@ -238,6 +238,8 @@ class SVI {
  private:
   template <class Run, class... T>
   auto call(Run run, const T&... x) {
+    static_assert(std::is_invocable_v<Model&, const T&...>, "SVI: the model cannot be called with these arguments");
+    static_assert(std::is_invocable_v<Guide&, const T&...>, "SVI: the guide cannot be called with these arguments");
     auto model = [&] { static_cast<void>(model_(x...)); };
     auto guide = [&] { static_cast<void>(guide_(x...)); };
     return run(detail::Program{detail::Callable(model), detail::Callable(guide)});

@@ -29,7 +29,7 @@ struct Block {
 
 inline constexpr std::size_t kHeader = (sizeof(Block) + 63) / 64 * 64;
 
-inline Block* make_block_raw(std::size_t data_bytes) {
+WICK_NOINLINE inline Block* make_block_raw(std::size_t data_bytes) {
   std::size_t capacity = 0;
   void* memory = thread_pool.take(kHeader + data_bytes, capacity);
   Block* b = new (memory) Block;
@@ -39,7 +39,7 @@ inline Block* make_block_raw(std::size_t data_bytes) {
 }
 
 /// A block of this shape with uninitialised data, count 1, atomic.
-inline Block* make_block(const Shape& shape) {
+WICK_NOINLINE inline Block* make_block(const Shape& shape) {
   const Index n = shape.numel();
   Block* b = make_block_raw(static_cast<std::size_t>(n) * sizeof(double));
   b->numel = n;
@@ -85,7 +85,7 @@ inline void release(Block* b) noexcept {
 }
 
 /// A block of another shape over the data of `b`, which is not expanded.
-inline Block* make_view(Block* b, const Shape& shape) {
+WICK_NOINLINE inline Block* make_view(Block* b, const Shape& shape) {
   Block* base = b->base != nullptr ? b->base : b;  // bases are never based
   Block* v = make_block_raw(0);
   v->numel = b->numel;
