@@ -230,10 +230,10 @@ TEST_CASE("distributions: values can be copied, assigned and moved into storage"
   const Normal b = a.to_event(1).mask(true);
   a = b;
   CHECK(a.event_dim() == 1);
-  std::size_t bytes = 0;
-  CHECK(b.clone_into(nullptr, bytes) == nullptr);
-  CHECK(bytes == sizeof(Normal));
   alignas(64) unsigned char room[2][sizeof(Normal)];
+  std::size_t bytes = sizeof(Normal) - 1;
+  CHECK(b.clone_into(room[0], bytes) == nullptr);
+  CHECK(bytes == sizeof(Normal));
   Distribution* copy = b.clone_into(room[0], bytes);
   Distribution* moved = copy->move_into(room[1]);
   copy->~Distribution();

@@ -95,6 +95,33 @@ TEST_CASE("E1(d): a handler may change the type, and those outside see the new o
   CHECK(t.at("x").scale.item() == 1.0);  // scale is for sample sites
 }
 
+TEST_CASE("E1(d): a parameter that a handler makes a sample site is drawn", "[effect][message]") {
+  const OwnParams params;
+  Normal prior(5.0, 0.001);
+  Trace t;
+  const handlers::seed seeded(3);
+  const handlers::trace record(t);
+  const auto lift = [&](Message& m) {
+    if (m.type != SiteType::param) return;
+    m.type = SiteType::sample;
+    m.fn = &prior;
+  };
+  const Probe p(lift, ignore);
+  CHECK(std::abs(param("w", 0.25).item() - 5.0) < 0.01);
+  CHECK(t.at("w").type == SiteType::sample);
+  CHECK(t.at("w").log_prob_sum().item() == Approx(prior.log_prob(t.at("w").value).item()));
+}
+
+TEST_CASE("handlers: a site that they leave without a value is an error", "[effect][message]") {
+  check_error<SiteError>(
+      [] {
+        const auto observe_nothing = [](Message& m) { m.is_observed = true; };
+        const Probe p(observe_nothing, ignore);
+        sample("x", Normal(0.0, 1.0));
+      },
+      "wick.handler.E255", "x", "set `value`");
+}
+
 TEST_CASE("E1: without handlers sample draws, an observation is returned, a parameter is read", "[effect][message]") {
   const OwnParams params;
   set_seed(11);

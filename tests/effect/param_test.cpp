@@ -1,5 +1,6 @@
 // E11: param and the parameter store.
 #include <limits>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -39,7 +40,7 @@ TEST_CASE("E11: values are stored unconstrained, and read through the constraint
 TEST_CASE("E11: without a value a parameter wants an initial one", "[effect][param]") {
   const OwnParams params;
   check_error<SiteError>([] { param("p"); }, "wick.param.E230", "p", "param(\"p\", init)");
-  check_error<SiteError>([] { param("p", Tensor()); }, "wick.param.E230", "p", "param(\"p\", init)");
+  check_error<UsageError>([] { param("p", Tensor()); }, "wick.param.E237", "p", "give a number");
   for (const char* name : {"get", "at", "set", "[]"})
     check_error<SiteError>(
         [&] {
@@ -102,7 +103,7 @@ TEST_CASE("E11 (ours): another shape for a known parameter is an error", "[effec
   check_error<ShapeError>([] { param("p", zeros({3, 2})); }, "wick.param.E232", "p", "one shape");
   check_error<ShapeError>([] { param("p", 0.0); }, "wick.param.E232", "p", "one shape");
   check_error<ShapeError>([&] { params.store.set("p", zeros({3})); }, "wick.param.E232", "p", "same shape");
-  check_error<ShapeError>([&] { params.store.set("p", Tensor()); }, "wick.param.E232", "p", "same shape");
+  check_error<UsageError>([&] { params.store.set("p", Tensor()); }, "wick.param.E237", "p", "give a number");
   // Bounds may have broadcast the value: the call is the same, and so is the parameter.
   const Constraint bounds = constraints::interval(zeros({3}), ones({3}));
   for (int i = 0; i < 2; ++i) CHECK(param("q", 0.5, bounds).shape() == Shape{3});
@@ -259,4 +260,34 @@ TEST_CASE("E11: an error in a lazy initial value leaves the store as it was", "[
   CHECK_THROWS_AS(param("new", []() -> Tensor { throw std::runtime_error("mine"); }), std::runtime_error);
   CHECK(params.store.size() == 1);
   CHECK(detail::context.tape == nullptr);
+}
+
+TEST_CASE("param: event_dim beyond the parameter's dims is an error", "[effect][param]") {
+  const OwnParams params;
+  for (const Index event_dim : {Index{-5}, Index{2}})
+    check_error<ShapeError>([&] { param("p", zeros({3}), constraints::real, {.event_dim = event_dim}); }, "wick.param.E236", "p", "0 to 1");
+  CHECK_NOTHROW(param("p", zeros({3}), constraints::real, {.event_dim = 1}));
+}
+
+TEST_CASE("ParamScope: scopes that end out of order, and stores that die early", "[effect][param]") {
+  const OwnParams params;
+  param("mine", 1.0);
+  {
+    ParamStore a, b;
+    auto first = std::make_unique<ParamScope>(a);
+    auto second = std::make_unique<ParamScope>(b);
+    const Warnings warnings;
+    first.reset();  // before the one inside it
+    REQUIRE(warnings.messages.size() == 1);
+    CHECK(warnings.messages[0].starts_with("wick.param.W238"));
+    CHECK(&param_store() == &b);
+    second.reset();
+    CHECK(&param_store() == &params.store);
+  }
+  auto store = std::make_unique<ParamStore>();
+  const ParamScope scope(*store);
+  CHECK(&param_store() == store.get());
+  store.reset();
+  CHECK(&param_store() == &params.store);
+  CHECK(param("mine").item() == 1.0);
 }

@@ -347,7 +347,18 @@ TEST_CASE("E8 (ours): a plate that returns in one run with another size, subsamp
     };
   };
   check_error<SiteError>(both(3, {}, 4, {}), "wick.plate.E210", "p", "one size and dim");
-  check_error<SiteError>(both(3, {.dim = -1}, 3, {.dim = -2}), "wick.plate.E210", "p", "one size and dim");
+  check_error<SiteError>(
+      [] {
+        traced([] {
+          {
+            const plate p("p", 3, {.dim = -1});
+            draw("x");
+          }
+          const plate p("p", 3, {.dim = -2});
+          draw("y");
+        });
+      },
+      "wick.plate.E210", "y", "the same dim at both places");
   check_error<SiteError>(both(6, {.subsample_size = 2}, 6, {.subsample_size = 3}), "wick.plate.E202", "p", "same subsample_size");
   check_error<SiteError>(both(6, {}, 6, {.subsample_size = 3}), "wick.plate.E202", "p", "same subsample_size");
   check_error<SiteError>(both(6, {.subsample = {1.0, 2.0}}, 6, {.subsample = {2.0, 1.0}}), "wick.plate.E202", "p", "same explicit");
@@ -356,12 +367,27 @@ TEST_CASE("E8 (ours): a plate that returns in one run with another size, subsamp
   check_error<SiteError>(
       [] {
         traced([] {
-          { const plate p("p", 3); }
+          {
+            const plate p("p", 3);
+            draw("x");
+          }
           const plate q("q", 3);
           const plate p("p", 3);
+          draw("y");
         });
       },
-      "wick.plate.E210", "p", "one size and dim");
+      "wick.plate.E210", "y", "the same dim at both places");
+}
+
+TEST_CASE("E8: a sequential plate has no dim, whatever it would have had as a vectorised one", "[effect][plate]") {
+  const Trace t = traced([] {
+    for (const Index i : plate("s", 2)) draw("x" + std::to_string(i));
+    const plate outer("outer", 3);
+    for (const Index i : plate("s", 2)) draw("y" + std::to_string(i));
+  });
+  CHECK(t.at("x0").value.shape() == Shape{});
+  CHECK(t.at("y1").value.shape() == Shape{3});
+  CHECK(t.at("y1").frames.size() == 2);
 }
 
 TEST_CASE("E8: a sequential plate counts 1, 2, … and has no dim", "[effect][plate]") {

@@ -119,6 +119,6 @@ TEST_CASE("alloc: memory stays flat over 10^6 steps", "[infer][alloc][serial]") 
   const std::size_t before = current_rss_bytes(), peak = peak_rss_bytes();
   for (int i = 0; i < 1'000'000; ++i) svi.step();
   INFO("resident before " << before << ", after " << current_rss_bytes() << "; peak before " << peak << ", after " << peak_rss_bytes());
-  REQUIRE(current_rss_bytes() <= before + 65536);
-  REQUIRE(peak_rss_bytes() <= peak + 65536);
+  REQUIRE(current_rss_bytes() <= before + 262144);  // a quarter of a byte a step
+  REQUIRE(peak_rss_bytes() <= peak + 262144);
 }

@@ -371,3 +371,48 @@ TEST_CASE("errors: masked data may be NaN: loss and gradient are those of the ot
   }
   REQUIRE(result(0, with_nan()) == result(1, with_nan()));
 }
+
+TEST_CASE("errors: a store that is set or emptied in the middle of a step", "[infer][errors]") {
+  failing<UsageError>("wick.param.E234", "z", "between two runs or steps", [] { param_store().set("z_at", 99.0); });
+  failing<UsageError>("wick.param.E234", "", "between two runs or steps", [] { param_store().clear(); });
+}
+
+TEST_CASE("errors: parameters of a store that is not the step's", "[infer][errors]") {
+  failing<UsageError>("wick.svi.E312", "inner", "around svi.step", nothing, [] {
+    ParamStore local;
+    const ParamScope scope(local);
+    param("inner", 1.0);
+  });
+}
+
+TEST_CASE("errors: a plate that only the guide has", "[infer][errors]") {
+  failing<SiteError>("wick.elbo.E303", "extra", "leave the plate out", nothing, [] { const plate extra("extra", 7); });
+  // Unless it is there for auxiliary sites.
+  const OwnStore own;
+  const auto model = [] { sample("z", Normal(0.0, 1.0)); };
+  const auto guide = [] {
+    {
+      const plate extra("extra", 7);
+      sample("a", Normal(0.0, 1.0), {.is_auxiliary = true});
+    }
+    sample("z", Normal(param("m", 0.0), 1.0));
+  };
+  SVI svi(model, guide);
+  CHECK_NOTHROW(svi.step());
+}
+
+TEST_CASE("errors: a value given inside a plate that has not seen the site", "[infer][errors]") {
+  failing<ShapeError>("wick.elbo.E304", "inside", "outside the plate", [] {
+    class Given final : public Handler {
+     public:
+      Given() { enter(); }
+      void process(Message& m) override {
+        m.value = 1.0;
+        m.is_observed = m.done = true;
+      }
+    };
+    const plate p("p", 3);
+    const Given given;
+    sample("inside", Normal(0.0, 1.0));
+  });
+}

@@ -1,6 +1,7 @@
 // Fits on several threads: the same bits as on one, nothing shared, and an error where a step's value leaks.
 #include "catch.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include "infer/common.hpp"
@@ -154,4 +155,12 @@ TEST_CASE("threads: values of a step that has ended may be used on any thread", 
     }).join();
     REQUIRE(total == 2.0 * sum(kept).item());
   }
+}
+
+TEST_CASE("threads: without a seed no two threads draw the same numbers", "[infer][threads]") {
+  std::vector<double> draws(4);
+  for (double& d : draws) std::thread([&d] { d = Normal(0.0, 1.0).sample().item(); }).join();
+  draws.push_back(Normal(0.0, 1.0).sample().item());
+  std::sort(draws.begin(), draws.end());
+  REQUIRE(std::adjacent_find(draws.begin(), draws.end()) == draws.end());
 }

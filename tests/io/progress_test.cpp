@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,15 @@ void run_line(bool wanted, int steps) {
 }
 
 }  // namespace
+
+TEST_CASE("progress: numbers of any size fit the line", "[io]") {
+  for (const double loss : {1e7, -1e7, 1e200, -1e308, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
+    for (const wick::Index steps : {wick::Index{1}, std::numeric_limits<wick::Index>::max()})
+      for (const double seconds : {1e-300, 1.0, 1e300}) CHECK(formatted(1, steps, loss, seconds).size() < 160);
+  CHECK(formatted(1, 2, 1e200, 1.0).find("loss 1e+200") != std::string::npos);
+  char small[10];
+  CHECK(format_progress(small, sizeof small, 1, 2, 3.0, 1.0) == 9);
+}
 
 TEST_CASE("progress: step, loss, rate and remaining time are in the line", "[io]") {
   REQUIRE(formatted(1200, 5000, 31.4159, 0.15) == "step 1200/5000  loss 31.42  8000 it/s  ETA 0:00");

@@ -132,6 +132,31 @@ TEST_CASE("Adam: state belongs to the parameter and not to its place in the step
     }
 }
 
+TEST_CASE("Adam: state of parameters that are gone can go, that of the others stays", "[optim]") {
+  const auto run = [](bool forget) {
+    double x[3] = {1.0, 2.0, 3.0}, y = 4.0, z[2] = {5.0, 6.0};
+    const double g[3] = {0.3, -0.2, 0.1};
+    const ParamStep all[] = {{1, "x", x, g, 3}, {2, "y", &y, g, 1}, {3, "z", z, g, 2}};
+    Adam adam({.lr = 0.1});
+    adam.prepare(all);
+    adam.step(all);
+    const std::uint64_t gone[] = {2, 77};
+    if (forget) adam.forget(gone);
+    const ParamStep rest[] = {all[0], all[2]};
+    adam.prepare(rest);
+    adam.step(rest);
+    const std::vector<double> kept = {x[0], x[1], x[2], z[0], z[1]};
+    // The forgotten one begins anew: its first step has length lr, though the slope has turned.
+    const double before = y, back = -g[0];
+    const ParamStep again[] = {{2, "y", &y, &back, 1}};
+    adam.prepare(again);
+    adam.step(again);
+    CHECK((std::abs(std::abs(y - before) - 0.1) < 1e-6) == forget);
+    return kept;
+  };
+  CHECK(run(true) == run(false));
+}
+
 TEST_CASE("Adam: set_lr counts from the next step on, and a rate of 0 changes nothing", "[optim]") {
   Adam adam({.lr = 0.1});
   Reference expected({.lr = 0.1}, {1.0});

@@ -33,11 +33,14 @@ class Arena {
   }
   /// 8-byte aligned, for small payloads.
   void* take_small(std::size_t bytes) {
-    bytes = (bytes + 7) & ~std::size_t{7};
-    if (WICK_UNLIKELY(static_cast<std::size_t>(small_end_ - small_) < bytes)) refill_small(bytes);
-    void* out = small_;
-    small_ += bytes;
+    void* out = peek_small(bytes);
+    small_ += (bytes + 7) & ~std::size_t{7};
     return out;
+  }
+  /// What the next `take_small` of as many bytes gives.
+  void* peek_small(std::size_t bytes) {
+    if (WICK_UNLIKELY(static_cast<std::size_t>(small_end_ - small_) < bytes)) refill_small(bytes);
+    return small_;
   }
   double* doubles(Index n) { return static_cast<double*>(take(static_cast<std::size_t>(n) * sizeof(double))); }
   WICK_NOINLINE double* zeros(Index n) {
@@ -61,7 +64,7 @@ class Arena {
   static constexpr std::size_t kFirst = std::size_t{1} << 16;
 
   WICK_NOINLINE void refill_small(std::size_t bytes) {
-    const std::size_t room = bytes > 1024 ? bytes : 1024;
+    const std::size_t room = bytes > 1024 ? (bytes + 7) & ~std::size_t{7} : 1024;
     small_ = static_cast<unsigned char*>(take(room));
     small_end_ = small_ + room;
   }

@@ -10,193 +10,158 @@
 namespace wick::inline WICK_ABI {
 namespace detail {
 
-/// One argument of a recorded fused call. The partials of a single number are `sum`; otherwise `partial` has, for a sum, the
-/// argument's own stored shape, and for an elementwise result the output's shape.
-struct FuseArgument {
-  std::uint32_t in;
-  bool live;
-  double* partial;
-  double sum;
-};
-
-/// The recorded form of a fused call; `arity` arguments follow it in the arena.
+/// A fused call, in the arena if it is recorded; its arguments follow it. While it is evaluated, `in` is an argument's
+/// stored data; of a recorded one only the rest counts. The partials of one number are `sum`; otherwise `partial` has, for a sum,
+/// the argument's own stored shape, and for an elementwise result the output's shape.
 struct FusePayload {
   const OpFns* fns;
   const FuseSpec* spec;
   const void* f;
   double factor;
-  const Index* sizes;  ///< of the summed elements, `rank` of them
+  Index n;             ///< elements of the result before the sum
+  const Index* sizes;  ///< of a sum whose arguments broadcast: the `rank` sizes of what is summed
   std::uint32_t rank;
   std::uint32_t mask;  ///< record of the mask, 0 = none
   FuseArgument* arguments() noexcept { return reinterpret_cast<FuseArgument*>(this + 1); }
+  static std::size_t bytes(unsigned arity) noexcept { return sizeof(FusePayload) + arity * sizeof(FuseArgument); }
 };
 
-/// One fused evaluation. As a run it is the whole of it, where one run does: `in` is the stored data, the mask's behind the
-/// arguments', and `partial` is where the partials of what has more than one element go.
-struct FuseCall : FuseRun {
-  const FuseSpec* spec;
-  const void* f;
+/// What the walks of a call that is more than one run need besides: stored shapes of arguments and mask, and the mask.
+struct FuseOperands {
   const Shape* shapes[kMaxFused + 1];
-  Index numel[kMaxFused + 1];
-  bool masked;
-  bool wants[kMaxFused];  ///< whose partials are kept
+  const double* mask;  ///< null: none
 };
 
-/// Whether every argument is one number or covers all `n` elements: then one run does it.
-inline bool fuse_plain(const FuseCall& c, Index n) noexcept {
-  for (unsigned k = 0; k < c.spec->arity + (c.masked ? 1u : 0u); ++k)
-    if (c.numel[k] != 1 && c.numel[k] != n) return false;
-  return n > 0;
-}
-
-/// Prepares the one run of a plain call.
-WICK_INLINE void fuse_plain_run(FuseCall& c, Index elements) {
-  const unsigned arity = c.spec->arity;
-  c.n = elements;
-  c.mask = nullptr;
-  for (unsigned k = 0; k < arity; ++k) c.step[k] = c.numel[k] != 1;
-  if (c.masked) {
-    c.mask = c.in[arity];
-    c.mask_step = c.numel[arity] != 1;
+/// Makes `a`, copies of a call's arguments, those of the present run.
+WICK_INLINE void fuse_set_run(FuseRun& run, const Walk& w, FusePayload& p, const FuseOperands& o) {
+  run.n = w.length();
+  for (unsigned k = 0; k < p.spec->arity; ++k) {
+    run.arguments[k].in = p.arguments()[k].in + w.offset(k);
+    run.arguments[k].step = w.step(k);
   }
+  if (o.mask == nullptr) return;
+  run.mask = o.mask + w.offset(p.spec->arity);
+  run.mask_step = w.step(p.spec->arity);
 }
 
-/// As `fuse_sum_run`, with broadcasting arguments or more than one chunk.
-WICK_NOINLINE inline double fuse_sum_walk(FuseCall& c, const Shape& shape, bool gradient) {
-  const unsigned arity = c.spec->arity;
-  Walk w(shape, c.shapes, arity + (c.masked ? 1 : 0), kChunk);
-  FuseRun run;
-  run.out = nullptr;
-  run.mask = nullptr;
+/// As `fuse_sum_run`, with broadcasting arguments or more than one chunk. What is one number in the end has no `partial`.
+WICK_NOINLINE inline double fuse_sum_walk(FusePayload& p, const FuseOperands& o, const Shape& shape, FuseKernel kernel) {
+  const unsigned arity = p.spec->arity;
+  Walk w(shape, o.shapes, arity + (o.mask != nullptr ? 1 : 0), kChunk);
+  FuseArgument a[kMaxFused];
+  FuseRun run{0, a, nullptr, false, nullptr, 0};
   for (unsigned k = 0; k < arity; ++k) {
-    run.step[k] = w.step(k);
-    run.partial[k] = nullptr;
-    const bool wanted = gradient && c.wants[k];
-    run.keep[k] = !wanted ? Keep::none : !w.step(k) ? Keep::sum : w.repeats(k) ? Keep::add : Keep::store;
+    a[k] = p.arguments()[k];
+    if (a[k].keep == Keep::none) continue;
+    a[k].keep = !w.step(k) ? Keep::sum : w.repeats(k) ? Keep::add : Keep::store;
     // What is summed run by run starts from zero.
-    if (wanted && c.numel[k] != 1) std::memset(c.partial[k], 0, static_cast<std::size_t>(c.numel[k]) * sizeof(double));
+    if (a[k].partial != nullptr) std::memset(a[k].partial, 0, static_cast<std::size_t>(o.shapes[k]->numel()) * sizeof(double));
   }
-  const FuseKernel kernel = gradient ? c.spec->gradient : c.spec->value;
   PairwiseSum total;
   PairwiseSum sums[kMaxFused];
   for (; w.live(); w.next()) {
-    run.n = w.length();
-    for (unsigned k = 0; k < arity; ++k) {
-      run.in[k] = c.in[k] + w.offset(k);
-      if (run.keep[k] == Keep::store || run.keep[k] == Keep::add) run.partial[k] = c.partial[k] + w.offset(k);
-    }
-    if (c.masked) {
-      run.mask = c.in[arity] + w.offset(arity);
-      run.mask_step = w.step(arity);
-    }
-    kernel(c.f, run);
+    fuse_set_run(run, w, p, o);
+    for (unsigned k = 0; k < arity; ++k)
+      if (p.arguments()[k].partial != nullptr) a[k].partial = p.arguments()[k].partial + w.offset(k);
+    kernel(p.f, run);
     total.add(run.sum);
     for (unsigned k = 0; k < arity; ++k) {
-      if (run.keep[k] != Keep::sum) continue;
-      if (c.numel[k] == 1)
-        sums[k].add(run.partial_sum[k]);
+      if (a[k].keep != Keep::sum) continue;
+      if (a[k].partial == nullptr)
+        sums[k].add(a[k].sum);
       else
-        c.partial[k][w.offset(k)] += run.partial_sum[k];
+        *a[k].partial += a[k].sum;
     }
   }
-  for (unsigned k = 0; k < arity; ++k) c.partial_sum[k] = gradient && c.wants[k] && c.numel[k] == 1 ? sums[k].total() : 0.0;
+  for (unsigned k = 0; k < arity; ++k)
+    if (a[k].keep != Keep::none && a[k].partial == nullptr) p.arguments()[k].sum = sums[k].total();
   return total.total();
 }
 
-/// Runs a fused sum over `shape` of `n` elements; the partials of argument k go to `partial[k]`, or `sum[k]` for one number.
-WICK_INLINE double fuse_sum_run(FuseCall& c, const Shape& shape, Index n, bool gradient) {
-  if (WICK_UNLIKELY(n > kChunk || !fuse_plain(c, n))) return fuse_sum_walk(c, shape, gradient);
-  fuse_plain_run(c, n);
-  c.out = nullptr;
-  const unsigned arity = c.spec->arity;
-  for (unsigned k = 0; k < arity; ++k) c.keep[k] = !(gradient && c.wants[k]) ? Keep::none : c.numel[k] == 1 ? Keep::sum : Keep::store;
-  (gradient ? c.spec->gradient : c.spec->value)(c.f, c);
-  return c.sum;
-}
-
-WICK_NOINLINE inline void fuse_out_walk(FuseCall& c, const Shape& shape, double* out, bool gradient) {
-  const unsigned arity = c.spec->arity;
-  Index done = 0;
-  FuseRun run;
-  run.mask = nullptr;
-  for (Walk w(shape, c.shapes, arity + (c.masked ? 1 : 0)); w.live(); w.next()) {
-    run.n = w.length();
-    run.out = out + done;
-    for (unsigned k = 0; k < arity; ++k) {
-      run.in[k] = c.in[k] + w.offset(k);
-      run.step[k] = w.step(k);
-      const bool keep = gradient && c.wants[k];
-      run.keep[k] = keep ? Keep::store : Keep::none;
-      run.partial[k] = keep ? c.partial[k] + done : nullptr;
-    }
-    if (c.masked) {
-      run.mask = c.in[arity] + w.offset(arity);
-      run.mask_step = w.step(arity);
-    }
-    (gradient ? c.spec->gradient : c.spec->value)(c.f, run);
-    done += run.n;
+/// As `fuse_out_run`, with broadcasting arguments.
+WICK_NOINLINE inline void fuse_out_walk(FusePayload& p, const FuseOperands& o, const Shape& shape, double* out, FuseKernel kernel) {
+  const unsigned arity = p.spec->arity;
+  FuseArgument a[kMaxFused];
+  for (unsigned k = 0; k < arity; ++k) a[k] = p.arguments()[k];
+  FuseRun run{0, a, nullptr, false, out, 0};
+  for (Walk w(shape, o.shapes, arity + (o.mask != nullptr ? 1 : 0)); w.live(); w.next()) {
+    fuse_set_run(run, w, p, o);
+    kernel(p.f, run);
+    run.out += run.n;
+    for (unsigned k = 0; k < arity; ++k)
+      if (a[k].keep != Keep::none) a[k].partial += run.n;
   }
 }
 
-/// Runs a fused function over `shape` into `out`; partials of argument k (output-shaped) go to `partial[k]`.
-WICK_INLINE void fuse_out_run(FuseCall& c, const Shape& shape, Index n, double* out, bool gradient) {
-  if (WICK_UNLIKELY(!fuse_plain(c, n))) return fuse_out_walk(c, shape, out, gradient);
-  fuse_plain_run(c, n);
-  c.out = out;
-  for (unsigned k = 0; k < c.spec->arity; ++k) c.keep[k] = gradient && c.wants[k] ? Keep::store : Keep::none;
-  (gradient ? c.spec->gradient : c.spec->value)(c.f, c);
-}
-
-inline void fuse_bind(Tape& tape, FusePayload& p, FuseCall& c) {
-  c.spec = p.spec;
-  c.f = p.f;
-  c.masked = p.mask != 0;
-  const FuseArgument* a = p.arguments();
-  for (unsigned k = 0; k <= p.spec->arity; ++k) {
-    const bool mask = k == p.spec->arity;
-    if (mask && !c.masked) break;
-    const std::uint32_t in = mask ? p.mask : a[k].in;
-    c.in[k] = tape.data(in);
-    c.shapes[k] = &tape.shape(in);
-    c.numel[k] = tape.numel(in);
-    if (mask) break;
-    c.wants[k] = a[k].live;
-    c.partial[k] = a[k].partial;
+/// The stored operands of a recorded call, for another evaluation; `plain` as in `fuse_call`.
+inline void fuse_bind(Tape& tape, FusePayload& p, FuseOperands& o, bool& plain) {
+  const unsigned arity = p.spec->arity;
+  o.mask = p.mask != 0 ? tape.data(p.mask) : nullptr;
+  plain = true;
+  for (unsigned k = 0; k < arity + (p.mask != 0 ? 1u : 0u); ++k) {
+    FuseArgument& a = p.arguments()[k];  // only where k is no mask
+    const std::uint32_t in = k == arity ? p.mask : a.record;
+    const Index own = in == 0 ? 1 : tape.numel(in);
+    o.shapes[k] = in == 0 ? &tape.scalar_shape() : &tape.shape(in);
+    plain = plain && (own == 1 || own == p.n);
+    if (k == arity) break;
+    a.in = in == 0 ? &a.sum : tape.data(in);
+    a.step = own != 1;
   }
+}
+inline FuseKernel fuse_kernel_of(Tape& tape, const FusePayload& p, std::uint32_t i) noexcept {
+  return tape.differentiable(i) ? p.spec->gradient : p.spec->value;
 }
 
 inline void fuse_sum_rerun(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<FusePayload*>(tape[i].payload);
-  FuseCall c;
-  fuse_bind(tape, p, c);
+  FuseOperands o;
+  bool plain = false;
+  fuse_bind(tape, p, o, plain);
+  if (plain && p.n <= kChunk && p.n > 0) {
+    FuseRun run{p.n, p.arguments(), o.mask, p.mask != 0 && tape.numel(p.mask) != 1, nullptr, 0};
+    fuse_kernel_of(tape, p, i)(p.f, run);
+    tape[i].value = p.factor * run.sum;
+    return;
+  }
   Shape shape;
   shape.assign(p.sizes, p.rank);
-  const bool gradient = tape.differentiable(i);
-  tape[i].value = p.factor * fuse_sum_run(c, shape, shape.numel(), gradient);
-  if (gradient)
-    for (unsigned k = 0; k < p.spec->arity; ++k) p.arguments()[k].sum = c.partial_sum[k];
+  tape[i].value = p.factor * fuse_sum_walk(p, o, shape, fuse_kernel_of(tape, p, i));
+}
+
+/// The adjoint of a recorded tensor += g x, without a pass over zeros where nothing has arrived yet.
+inline void add_scaled_to(Tape& tape, Record& r, double g, const double* x) {
+  const Index n = r.block->numel;
+  if (r.buffer != nullptr) return add_scaled(n, g, x, r.buffer);
+  r.buffer = tape.arena().doubles(n);
+  scale_array(n, g, x, r.buffer);
 }
 
 inline void fuse_sum_adjoint(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<FusePayload*>(tape[i].payload);
   const double g = tape[i].adjoint * p.factor;
-  const FuseArgument* a = p.arguments();
-  for (unsigned k = 0; k < p.spec->arity; ++k) {
-    if (!a[k].live) continue;
-    double* to = tape.adjoint(a[k].in);
-    if (a[k].partial == nullptr)
-      *to += g * a[k].sum;
+  const unsigned arity = p.spec->arity;
+  for (const FuseArgument *a = p.arguments(), *end = a + arity; a != end; ++a) {
+    if (a->keep == Keep::none) continue;
+    Record& r = tape[a->record];
+    if (!r.is_tensor())
+      r.adjoint += g * a->sum;
+    else if (a->partial == nullptr)
+      *tape.adjoint(a->record) += g * a->sum;
     else
-      add_scaled(tape.numel(a[k].in), g, a[k].partial, to);
+      add_scaled_to(tape, r, g, a->partial);
   }
 }
 inline constexpr OpFns fuse_sum_ops{"fuse_sum", &fuse_sum_rerun, &fuse_sum_adjoint};
 
 inline void fuse_out_rerun(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<FusePayload*>(tape[i].payload);
-  FuseCall c;
-  fuse_bind(tape, p, c);
-  fuse_out_run(c, tape.shape(i), tape.numel(i), tape[i].is_tensor() ? tape[i].block->data : &tape[i].value, tape.differentiable(i));
+  FuseOperands o;
+  bool plain = false;
+  fuse_bind(tape, p, o, plain);
+  if (!plain || p.n == 0) return fuse_out_walk(p, o, tape.shape(i), output_of(tape, i), fuse_kernel_of(tape, p, i));
+  FuseRun run{p.n, p.arguments(), o.mask, p.mask != 0 && tape.numel(p.mask) != 1, output_of(tape, i), 0};
+  fuse_kernel_of(tape, p, i)(p.f, run);
 }
 
 inline void fuse_out_adjoint(Tape& tape, std::uint32_t i) {
@@ -205,15 +170,15 @@ inline void fuse_out_adjoint(Tape& tape, std::uint32_t i) {
   const Index n = tape.numel(i);
   const FuseArgument* a = p.arguments();
   for (unsigned k = 0; k < p.spec->arity; ++k) {
-    if (!a[k].live) continue;
-    double* to = tape.adjoint(a[k].in);
-    const Index own = tape.numel(a[k].in);
+    if (a[k].keep == Keep::none) continue;
+    double* to = tape.adjoint(a[k].record);
+    const Index own = tape.numel(a[k].record);
     if (own == n)
       add_product(n, g, a[k].partial, to);
     else if (own == 1)
       *to += dot_array(n, g, a[k].partial);
     else
-      add_product_walk(tape.shape(i), g, a[k].partial, tape.shape(a[k].in), to);
+      add_product_walk(tape.shape(i), g, a[k].partial, tape.shape(a[k].record), to);
   }
 }
 inline constexpr OpFns fuse_out_ops{"fuse", &fuse_out_rerun, &fuse_out_adjoint};
@@ -224,92 +189,148 @@ struct FuseRequest {
   const void* f;
   std::size_t f_bytes;
   const Tensor* const* in;
-  const Shape* shape;        ///< null: the broadcast of the arguments
+  const Shape* shape;        ///< to which the arguments broadcast
   const Tensor* mask;        ///< null: none
   double factor = 1.0;
   bool sum = true;
 };
 
-/// Records a fused call that has been evaluated.
-WICK_INLINE void* fuse_record(Tape& tape, const FuseRequest& q, const FuseCall& c, const Shape& shape) {
-  const unsigned arity = q.spec->arity;
-  auto* p = static_cast<FusePayload*>(tape.arena().take_small(sizeof(FusePayload) + arity * sizeof(FuseArgument)));
-  p->fns = q.sum ? &fuse_sum_ops : &fuse_out_ops;
-  p->spec = q.spec;
-  p->factor = q.factor;
-  p->f = q.f_bytes == 0 ? nullptr : std::memcpy(tape.arena().take_small(q.f_bytes), q.f, q.f_bytes);
-  FuseArgument* a = p->arguments();
-  for (unsigned k = 0; k < arity; ++k) a[k] = {record_of(*q.in[k], tape), c.wants[k], c.partial[k], c.partial_sum[k]};
-  p->mask = c.masked ? record_of(*q.mask, tape) : 0;
-  p->rank = shape.size();
-  p->sizes = nullptr;
-  if (q.sum && p->rank > 0) {
-    auto* sizes = static_cast<Index*>(tape.arena().take_small(shape.size() * sizeof(Index)));
-    sizes[0] = shape[0];  // mostly all there is; a call of memcpy would cost as much as the rest of the record
-    if (p->rank > 1) std::memcpy(sizes, shape.begin(), shape.size() * sizeof(Index));
-    p->sizes = sizes;
+/// The broadcast of the arguments' shapes. Throws wick.op.E120, wick.tensor.E100.
+WICK_NOINLINE inline Shape fuse_shape(const FuseSpec& spec, const Tensor* const* in) {
+  Shape out;
+  for (unsigned k = 0; k < spec.arity; ++k) {
+    if (in[k]->empty()) raise_empty(spec.name);
+    if (!broadcast_into(out, in[k]->shape())) raise_broadcast_of(spec.name, in, k);
   }
-  return p;
+  return out;
+}
+
+/// The operands for a walk.
+WICK_NOINLINE inline FuseOperands fuse_operands(const FuseRequest& q) {
+  FuseOperands o;
+  for (unsigned k = 0; k < q.spec->arity; ++k) o.shapes[k] = &TensorAccess::stored_shape(*q.in[k]);
+  o.mask = nullptr;
+  if (q.mask != nullptr) {
+    o.mask = TensorAccess::stored(*q.mask);
+    o.shapes[q.spec->arity] = &TensorAccess::stored_shape(*q.mask);
+  }
+  return o;
+}
+
+/// Completes the record of a call that has been evaluated in the arena.
+WICK_INLINE void fuse_commit(Tape& tape, const FuseRequest& q, FusePayload* p, const OpFns& fns, Index n, bool plain) {
+  const unsigned arity = q.spec->arity;
+  FuseArgument* a = p->arguments();
+  for (unsigned k = 0; k < arity; ++k) {
+    if (a[k].record != 0) continue;
+    if (WICK_LIKELY(TensorAccess::is_scalar(*q.in[k])))
+      a[k].sum = TensorAccess::scalar(*q.in[k]);
+    else
+      a[k].record = constant_record(*q.in[k], tape);
+  }
+  tape.arena().take_small(FusePayload::bytes(arity));
+  p->fns = &fns;
+  p->factor = q.factor;
+  p->n = n;
+  p->mask = WICK_UNLIKELY(q.mask != nullptr) ? record_of(*q.mask, tape) : 0;
+  if (WICK_UNLIKELY(q.f_bytes != 0)) p->f = std::memcpy(tape.arena().take_small(q.f_bytes), q.f, q.f_bytes);
+  if (WICK_LIKELY(plain)) return;
+  p->rank = q.shape->size();
+  p->sizes = static_cast<Index*>(std::memcpy(tape.arena().take_small(p->rank * sizeof(Index)), q.shape->begin(), p->rank * sizeof(Index)));
 }
 
 /// Evaluates and, where an input is varying or differentiable, records a fused call.
 WICK_NOINLINE inline Tensor fuse_call(const FuseRequest& q) {
   Tape* tape = context.tape;
-  const unsigned arity = q.spec->arity;
-  FuseCall c;
-  c.spec = q.spec;
-  c.f = q.f;
-  c.masked = q.mask != nullptr;
+  const FuseSpec& spec = *q.spec;
+  const unsigned arity = spec.arity;
+  struct {
+    FusePayload payload;
+    FuseArgument arguments[kMaxFused];
+  } room;
+  // What is recorded is evaluated in the place where it stays.
+  auto* p = tape == nullptr ? &room.payload : static_cast<FusePayload*>(tape->arena().peek_small(FusePayload::bytes(arity)));
+  FuseArgument* a = p->arguments();
+  const Index n = q.shape->numel();
   Kind kind = Kind::constant;
-  Shape own;
-  for (unsigned k = 0; k < arity; ++k) {
+  bool plain = n > 0;
+  for (unsigned k = 0; k < arity; ++k, ++a) {
     const Tensor& t = *q.in[k];
-    if (WICK_UNLIKELY(t.empty())) raise_empty(q.spec->name);
-    Kind kk = kind_in(t, tape);
-    if (tape == nullptr) kk = Kind::constant;
-    if (kk == Kind::differentiable && (q.spec->live >> k & 1u) == 0) kk = Kind::varying;
-    c.wants[k] = kk == Kind::differentiable;
-    if (kk > kind) kind = kk;
-    c.in[k] = TensorAccess::stored(t);
-    c.shapes[k] = &TensorAccess::stored_shape(t);
-    c.numel[k] = TensorAccess::stored_numel(t);
-    c.partial[k] = nullptr;
-    c.partial_sum[k] = 0;
-    if (q.shape == nullptr && !broadcast_into(own, t.shape())) raise_broadcast_of(q.spec->name, q.in, k);
+    Index own = 1;
+    if (TensorAccess::is_scalar(t)) {
+      a->in = TensorAccess::stored(t);
+    } else {
+      if (WICK_UNLIKELY(t.empty())) raise_empty(spec.name);
+      own = TensorAccess::stored_numel(t);
+      a->in = TensorAccess::block(t)->data;
+      plain = plain && (own == n || own == 1);
+    }
+    a->step = own != 1;
+    a->keep = Keep::none;
+    a->record = 0;
+    Kind own_kind = kind_in(t, tape);
+    if (own_kind == Kind::constant || tape == nullptr) continue;
+    a->record = TensorAccess::record(t);
+    if (own_kind == Kind::differentiable) {
+      if (WICK_UNLIKELY((spec.live >> k & 1u) == 0)) {
+        own_kind = Kind::varying;
+      } else if (q.sum && own == 1) {
+        a->keep = Keep::sum;
+        a->partial = nullptr;
+      } else {
+        a->keep = Keep::store;
+        a->partial = tape->arena().doubles(q.sum ? own : n);
+      }
+    }
+    if (own_kind > kind) kind = own_kind;
   }
-  const Shape& shape = q.shape != nullptr ? *q.shape : own;
-  const Index n = shape.numel();
-  if (c.masked) {
-    c.in[arity] = TensorAccess::stored(*q.mask);
-    c.shapes[arity] = &TensorAccess::stored_shape(*q.mask);
-    c.numel[arity] = TensorAccess::stored_numel(*q.mask);
-    if (tape != nullptr && kind_in(*q.mask, tape) > kind) kind = Kind::varying;
+  FuseRun run;
+  run.n = n;
+  run.arguments = p->arguments();
+  run.mask = nullptr;
+  run.out = nullptr;
+  if (WICK_UNLIKELY(q.mask != nullptr)) {
+    const Index own = TensorAccess::stored_numel(*q.mask);
+    plain = plain && (own == 1 || own == n);
+    run.mask = TensorAccess::stored(*q.mask);
+    run.mask_step = own != 1;
+    if (kind_in(*q.mask, tape) != Kind::constant && tape != nullptr && kind == Kind::constant) kind = Kind::varying;
   }
-  const bool gradient = kind == Kind::differentiable;
-  if (gradient)
-    for (unsigned k = 0; k < arity; ++k)
-      if (c.wants[k] && !(q.sum && c.numel[k] == 1)) c.partial[k] = tape->arena().doubles(q.sum ? c.numel[k] : n);
+  p->spec = &spec;
+  p->f = q.f;
+  const FuseKernel kernel = kind == Kind::differentiable ? spec.gradient : spec.value;
   if (q.sum) {
-    const double y = q.factor * fuse_sum_run(c, shape, n, gradient);
+    plain = plain && n <= kChunk;
+    if (WICK_LIKELY(plain))
+      kernel(q.f, run);
+    else
+      run.sum = fuse_sum_walk(*p, fuse_operands(q), *q.shape, kernel);
+    const double y = q.factor * run.sum;
     if (kind == Kind::constant) return Tensor(y);
-    void* p = fuse_record(*tape, q, c, shape);
-    return scalar_result(*tape, tape->push_general_scalar(p, y, kind), kind);
+    fuse_commit(*tape, q, p, fuse_sum_ops, n, plain);
+    const std::uint32_t record = tape->push_general_scalar(p, y, kind);
+    Tensor out(y);
+    TensorAccess::attach(out, tape->run(), record, kind);
+    return out;
   }
-  Tensor out = TensorAccess::make(shape);
-  fuse_out_run(c, shape, n, TensorAccess::fresh_data(out), gradient);
+  Tensor out = TensorAccess::make(*q.shape);
+  run.out = TensorAccess::fresh_data(out);
+  if (plain)
+    kernel(q.f, run);
+  else
+    fuse_out_walk(*p, fuse_operands(q), *q.shape, run.out, kernel);
   if (kind == Kind::constant) return out;
-  void* p = fuse_record(*tape, q, c, shape);
-  if (TensorAccess::is_scalar(out)) return scalar_result(*tape, tape->push_general_scalar(p, TensorAccess::scalar(out), kind), kind);
-  return tensor_result(*tape, Op::general, p, TensorAccess::take_block(out), kind);
+  fuse_commit(*tape, q, p, fuse_out_ops, n, true);
+  return general_result(*tape, p, out, kind);
 }
 
 template <class F, std::size_t... K>
 Tensor fuse_user(bool sum, const F& f, std::index_sequence<K...>, const Tensor* const* in) {
   static_assert(std::is_trivially_copyable_v<F>,
                 "fuse: the lambda is kept as bytes; capture plain numbers by value and pass tensors as arguments");
-  FuseRequest q{&fuse_spec<F, sizeof...(K)>, &f, sizeof(F), in, nullptr, nullptr};
-  q.sum = sum;
-  return fuse_call(q);
+  const FuseSpec& spec = fuse_spec<F, sizeof...(K)>;
+  const Shape shape = fuse_shape(spec, in);
+  return fuse_call({&spec, &f, sizeof(F), in, &shape, nullptr, 1.0, sum});
 }
 
 }  // namespace detail

@@ -14,18 +14,24 @@ inline constexpr unsigned kMaxFused = 8;
 /// What becomes of an argument's partials in a run.
 enum class Keep : std::uint8_t { none, store, add, sum };
 
-/// One contiguous run of a fused kernel. Where `step[k]` is false the argument is one element.
+/// One argument of a fused call.
+struct FuseArgument {
+  const double* in;      ///< the first element of a run
+  double* partial;       ///< where the run's partials go
+  double sum;            ///< of the partials, for `Keep::sum`; of a recorded call's plain number without a record: that number
+  std::uint32_t record;  ///< of a recorded call; 0: a plain number
+  Keep keep;             ///< `none`: no derivative is wanted
+  bool step;             ///< whether it moves; else it is one element
+};
+
+/// One contiguous run of a fused kernel.
 struct FuseRun {
   Index n;
-  const double* in[kMaxFused + 1];  ///< room for the mask behind the arguments
-  bool step[kMaxFused];
+  FuseArgument* arguments;
   const double* mask;  ///< null: all elements count; elsewhere value and partials are exactly 0
   bool mask_step;
   double* out;         ///< null: only the sum is wanted
-  double* partial[kMaxFused];
-  Keep keep[kMaxFused];
   double sum;
-  double partial_sum[kMaxFused];
 };
 
 using FuseKernel = void (*)(const void* f, FuseRun& run);
@@ -53,15 +59,15 @@ WICK_INLINE auto fuse_argument(const Packet& x) {
 }
 
 /// Keeps the partial of argument K.
-template <unsigned K, unsigned Arity, class R>
-WICK_INLINE void keep_partial(FuseRun& run, Packet (&sums)[Arity], const R& r, const math::PacketMask& valid, Index i) {
-  if (run.keep[K] == Keep::none) return;
+template <unsigned K, class R>
+WICK_INLINE void keep_partial(const FuseArgument& a, Packet& sum, const R& r, const math::PacketMask& valid, Index i, Index n) {
+  if (a.keep == Keep::none) return;
   const Packet d = where(valid, math::partial<K>(r), Packet(0.0));
-  switch (run.keep[K]) {
+  switch (a.keep) {
     case Keep::none: break;
-    case Keep::store: store_at(run.partial[K], i, run.n, d); break;
-    case Keep::add: store_at(run.partial[K], i, run.n, load_at(run.partial[K], true, i, run.n) + d); break;
-    case Keep::sum: sums[K] = sums[K] + d; break;
+    case Keep::store: store_at(a.partial, i, n, d); break;
+    case Keep::add: store_at(a.partial, i, n, load_at(a.partial, true, i, n) + d); break;
+    case Keep::sum: sum = sum + d; break;
   }
 }
 
@@ -69,34 +75,40 @@ template <class F, unsigned Arity, unsigned Live, std::size_t... K>
 WICK_INLINE void fuse_run(const F& f, FuseRun& run, std::index_sequence<K...>) {
   Packet sum(0.0);
   Packet sums[Arity] = {((void)K, Packet(0.0))...};
-  const auto argument = [&run]<unsigned J>(std::integral_constant<unsigned, J>, Index i) WICK_LAMBDA_INLINE {
-    return fuse_argument<Live, J>(load_at(run.in[J], run.step[J], i, run.n));
+  const FuseArgument a[] = {run.arguments[K]...};
+  const Index n = run.n;
+  double* const out = run.out;
+  const auto argument = [&a, n]<unsigned J>(std::integral_constant<unsigned, J>, Index i) WICK_LAMBDA_INLINE {
+    return fuse_argument<Live, J>(load_at(a[J].in, a[J].step, i, n));
   };
   const auto step = [&](Index i, const auto& value) WICK_LAMBDA_INLINE {
-    math::PacketMask valid = run.n - i >= 8 ? math::PacketMask(true) : first_lanes(run.n - i);
-    if (run.mask != nullptr) valid = valid & (load_at(run.mask, run.mask_step, i, run.n) != Packet(0.0));
+    math::PacketMask valid = n - i >= 8 ? math::PacketMask(true) : first_lanes(n - i);
+    if (run.mask != nullptr) valid = valid & (load_at(run.mask, run.mask_step, i, n) != Packet(0.0));
     const Packet v = where(valid, math::value_of(value), Packet(0.0));
     sum = sum + v;
-    if (run.out != nullptr) store_at(run.out, i, run.n, v);
-    if constexpr (Live != 0) (keep_partial<K>(run, sums, value, valid, i), ...);
+    if (out != nullptr) store_at(out, i, n, v);
+    if constexpr (Live != 0) (keep_partial<K>(a[K], sums[K], value, valid, i, n), ...);
   };
   if constexpr (HasPrep<F>) {
-    const bool moves = (((F::prep_mask >> K & 1u) != 0 && run.step[K]) || ...);
+    const bool moves = (((F::prep_mask >> K & 1u) != 0 && a[K].step) || ...);
     auto prep = F::prep(argument(std::integral_constant<unsigned, K>{}, 0)...);
-    for (Index i = 0; i < run.n; i += 8) {
+    for (Index i = 0; i < n; i += 8) {
       if (moves && i != 0) prep = F::prep(argument(std::integral_constant<unsigned, K>{}, i)...);
       step(i, f(argument(std::integral_constant<unsigned, K>{}, i)..., prep));
     }
   } else {
-    for (Index i = 0; i < run.n; i += 8) step(i, f(argument(std::integral_constant<unsigned, K>{}, i)...));
+    for (Index i = 0; i < n; i += 8) step(i, f(argument(std::integral_constant<unsigned, K>{}, i)...));
   }
   run.sum = math::sum(sum);
-  if constexpr (Live != 0) ((run.partial_sum[K] = run.keep[K] == Keep::sum ? math::sum(sums[K]) : 0.0), ...);
+  if constexpr (Live != 0) ((a[K].keep == Keep::sum ? void(run.arguments[K].sum = math::sum(sums[K])) : void()), ...);
 }
 
 template <class F, unsigned Arity, unsigned Live>
 void fuse_kernel(const void* f, FuseRun& run) {
-  fuse_run<F, Arity, Live>(*static_cast<const F*>(f), run, std::make_index_sequence<Arity>{});
+  if constexpr (std::is_empty_v<F> && std::is_default_constructible_v<F>)  // as densities are, for which there is no object
+    static_cast<void>(f), fuse_run<F, Arity, Live>(F{}, run, std::make_index_sequence<Arity>{});
+  else
+    fuse_run<F, Arity, Live>(*static_cast<const F*>(f), run, std::make_index_sequence<Arity>{});
 }
 
 /// `Live`: the arguments that have a derivative.

@@ -57,6 +57,13 @@ WICK_NOINLINE inline void add_scaled(Index n, double a, const double* x, double*
   for (; i + 8 <= n; i += 8) mul_add(aa, Packet::load(x + i), Packet::load(y + i)).store(y + i);
   for (; i < n; ++i) y[i] += a * x[i];
 }
+/// y = a x.
+WICK_NOINLINE inline void scale_array(Index n, double a, const double* x, double* y) {
+  const Packet aa(a);
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) (aa * Packet::load(x + i)).store(y + i);
+  for (; i < n; ++i) y[i] = a * x[i];
+}
 // What leads to an adjoint of 0 must leave no trace, even where a partial is NaN or infinite: a value may be out of the
 // domain just where `where` or a mask does not select it. So in these products 0 · b is 0 whatever b is.
 WICK_INLINE Packet adjoint_product(const Packet& g, const Packet& b) {

@@ -50,7 +50,7 @@ class Tape {
     arena_.reset();
   }
   /// Ends the recording: its values are severed, and those that nobody holds go back to the pool.
-  void close() noexcept {
+  WICK_NOINLINE void close() noexcept {
     for (std::uint32_t i = 1; i < size_; ++i) {
       if (!records_[i].is_tensor()) continue;
       Block* b = records_[i].block;
@@ -95,6 +95,7 @@ class Tape {
   /// The number of elements of a record's stored value and adjoint.
   Index numel(std::uint32_t i) noexcept { return records_[i].is_tensor() ? records_[i].block->numel : 1; }
   const Shape& shape(std::uint32_t i) noexcept { return records_[i].is_tensor() ? records_[i].block->shape : no_shape_; }
+  static const Shape& scalar_shape() noexcept { return no_shape_; }
   bool differentiable(std::uint32_t i) noexcept { return records_[i].kind == Kind::differentiable; }
   /// Where the adjoint of record `i` is summed; made (as zeros) on first use. Null for records that need none.
   double* adjoint(std::uint32_t i) {
@@ -149,7 +150,7 @@ class Tape {
   Tape* next_spare = nullptr;
 };
 
-inline void Tape::backward() {
+WICK_NOINLINE inline void Tape::backward() {
   for (std::uint32_t i = size_; --i > 0;) {
     Record& r = records_[i];
     if (r.kind != Kind::differentiable) continue;

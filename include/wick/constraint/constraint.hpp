@@ -113,9 +113,13 @@ namespace detail {
 /// The first of `n` elements outside a set without bounds, or −1.
 inline Index first_outside(const ConstraintOps& set, const double* x, Index n) {
   Index i = 0;
-  if (n >= 8 && set.least <= set.most) {
+  if (set.least <= set.most) {
     const Packet least(set.least), most(set.most);
-    while (i < n && all((load_at(x, true, i, n) >= least) & (load_at(x, true, i, n) <= most))) i += 8;
+    for (; n - i >= 8; i += 8) {
+      const Packet p = Packet::load(x + i);
+      if (!all((p >= least) & (p <= most))) break;
+    }
+    while (i < n && x[i] >= set.least && x[i] <= set.most) ++i;
   }
   for (; i < n; ++i)
     if (!set.contains(x[i], 0, 0)) return i;

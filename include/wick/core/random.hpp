@@ -64,6 +64,7 @@ struct RandomScope {
   RandomScope* outer = nullptr;
 
   RandomScope() = default;
+  explicit RandomScope(std::uint64_t seed) : base(make_base(seed, make_stream(Role::user), 0, 0)) {}
   RandomScope(const RandomScope&) = delete;
   RandomScope& operator=(const RandomScope&) = delete;
 
@@ -86,9 +87,11 @@ class RandomGuard {
   RandomScope* outer_;
 };
 
-/// The thread's own scope, in force where no other is: its occurrences count on over the thread's life.
+/// The thread's own scope, in force where no other is: its occurrences count on over the thread's life. Threads are numbered as they
+/// first need it, so that no two draw the same numbers; the first one has seed 0.
 inline RandomScope& default_random() {
-  static thread_local RandomScope scope;
+  static constinit Atomic<std::uint64_t> threads{0};
+  static thread_local RandomScope scope(threads.count(1));
   return scope;
 }
 

@@ -22,9 +22,8 @@ class Shape : public detail::SmallVector<Index, 5> {
 
   /// The number of elements; 1 for rank 0.
   Index numel() const noexcept {
-    Index n = 1;
-    for (const Index d : *this) n *= d;
-    return n;
+    if (WICK_UNLIKELY(size() > 2)) return numel_of_many();  // a loop would be vectorised, which costs more than it gains
+    return empty() ? 1 : size() == 1 ? (*this)[0] : (*this)[0] * (*this)[1];
   }
 
   /// The size of dimension `dim`, counted from the right when negative; 1 for dimensions left of the first.
@@ -42,6 +41,14 @@ class Shape : public detail::SmallVector<Index, 5> {
     return out;
   }
 
+ private:
+  WICK_NOINLINE Index numel_of_many() const noexcept {
+    Index n = 1;
+    for (const Index d : *this) n *= d;
+    return n;
+  }
+
+ public:
   friend bool operator==(const Shape& a, const Shape& b) noexcept {
     if (a.size() != b.size()) return false;
     for (unsigned i = 0; i < a.size(); ++i)

@@ -30,10 +30,11 @@ class SmallVector {
   }
   SmallVector(SmallVector&& o) noexcept : SmallVector() { take(o); }
   SmallVector& operator=(const SmallVector& o) {
+    if (this == &o) return *this;
     if (WICK_LIKELY(o.capacity_ == N && capacity_ == N)) {
       size_ = o.size_;
-      std::memmove(room_, o.room_, sizeof room_);
-    } else if (this != &o) {
+      std::memcpy(room_, o.room_, sizeof room_);
+    } else {
       assign(o.begin(), o.size_);
     }
     return *this;

@@ -50,7 +50,10 @@ class BasicDelta : public detail::Family<BasicDelta<T>, 2> {
     this->shape_ = batch + v().shape().tail(n);
     this->event_dim_ = this->native_dim_ = n;
   }
-  Tensor draw(Key) const override { return v().shape() == this->shape_ ? v() : wick::expand(v(), this->shape_); }
+  Tensor draw(Key) const override {
+    detail::kind_in(v(), detail::context.tape);  // another thread's unfinished step?
+    return v().shape() == this->shape_ ? v() : wick::expand(v(), this->shape_);
+  }
   Tensor score(const Tensor& value, const detail::ScoreRequest& q) const override {
     if (this->native_dim_ == 0) return Distribution::score(value, q);
     // First 0 or −∞ for each event as a whole, then the density of these numbers at 0.

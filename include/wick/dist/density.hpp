@@ -61,8 +61,9 @@ class Family : public Distribution {
 
   const Tensor* parameters() const noexcept final { return parameters_; }
   Distribution* clone_into(void* room, std::size_t& bytes) const final {
+    if (WICK_LIKELY(bytes >= sizeof(D))) return new (room) D(self());
     bytes = sizeof(D);
-    return room == nullptr ? nullptr : new (room) D(self());
+    return nullptr;
   }
   Distribution* move_into(void* room) final { return new (room) D(std::move(static_cast<D&>(*this))); }
 

@@ -83,9 +83,9 @@ class Distribution {
   /// The parameters, in the order of the family's names.
   virtual const Tensor* parameters() const noexcept = 0;
   const detail::FamilyInfo& info() const noexcept { return *family_; }
-  /// Copies this distribution into `room`, or only tells how many bytes it needs when `room` is null.
+  /// Copies this distribution into `room` of `bytes` bytes; where they are too few, returns null and says how many it needs.
   virtual Distribution* clone_into(void* room, std::size_t& bytes) const = 0;
-  /// Moves this distribution into `room` of at least the size that `clone_into` told.
+  /// Moves this distribution into `room`, which is large enough.
   virtual Distribution* move_into(void* room) = 0;
 
   /// Makes the batch shape `batch`, to which the present one broadcasts; a draw fills new dims independently.
@@ -187,6 +187,7 @@ WICK_NOINLINE inline Tensor Distribution::with_dims(const Tensor& mask, Index n)
 
 WICK_NOINLINE inline Tensor Distribution::whole_mask(const Tensor& mask) const {
   if (mask.empty()) return mask_;
+  detail::kind_in(mask, detail::context.tape);  // another thread's unfinished step?
   Shape s = batch_shape();
   if (!detail::broadcast_into(s, mask.shape())) raise_mask(mask.shape(), batch_shape());
   const Tensor m = with_dims(mask, event_dim_ - native_dim_);
@@ -247,7 +248,7 @@ inline void Distribution::check_parameters() const {
   const Tensor* p = parameters();
   for (unsigned k = 0; k < family.arity; ++k) {
     const ConstraintOps& set = *family.domains[k];
-    const Index n = detail::TensorAccess::stored_shape(p[k]).numel();
+    const Index n = detail::TensorAccess::stored_numel(p[k]);
     if (WICK_LIKELY(detail::first_outside(set, detail::TensorAccess::stored(p[k]), n) < 0)) continue;
     detail::raise_if_outside("wick.dist.E201", family, family.parameters[k], p[k], Constraint(set), {});
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <wick/dist/density.hpp>
+#include <wick/dist/location_scale.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
@@ -45,7 +46,7 @@ class BasicHalfNormal : public detail::Family<BasicHalfNormal<T>, 1> {
   Constraint support() const override { return constraints::nonnegative; }
 
  protected:
-  Tensor draw(Key key) const override { return scale() * detail::draw_value(detail::half_normal_noise, key, this->shape_, nullptr); }
+  Tensor draw(Key key) const override { return detail::location_scale(nullptr, scale(), detail::half_normal_noise, key, this->shape_); }
 };
 using HalfNormal = BasicHalfNormal<>;
 

@@ -34,7 +34,7 @@ class BasicLogNormal : public detail::Family<BasicLogNormal<T>, 2> {
   Constraint support() const override { return constraints::positive; }
 
  protected:
-  Tensor draw(Key key) const override { return exp(detail::affine(loc(), scale(), detail::draw_value(detail::normal_noise, key, this->shape_, nullptr))); }
+  Tensor draw(Key key) const override { return exp(detail::location_scale(&loc(), scale(), detail::normal_noise, key, this->shape_)); }
 };
 using LogNormal = BasicLogNormal<>;
 

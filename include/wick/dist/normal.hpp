@@ -2,8 +2,8 @@
 /// Normal.
 #pragma once
 
-#include <wick/ad/affine.hpp>
 #include <wick/dist/density.hpp>
+#include <wick/dist/location_scale.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
@@ -45,9 +45,7 @@ class BasicNormal : public detail::Family<BasicNormal<T>, 2> {
   Constraint support() const override { return constraints::real; }
 
  protected:
-  Tensor draw(Key key) const override {
-    return detail::affine(loc(), scale(), detail::draw_value(detail::normal_noise, key, this->shape_, nullptr));
-  }
+  Tensor draw(Key key) const override { return detail::location_scale(&loc(), scale(), detail::normal_noise, key, this->shape_); }
 };
 using Normal = BasicNormal<>;
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <wick/dist/density.hpp>
+#include <wick/dist/location_scale.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
@@ -44,7 +45,7 @@ class BasicUniform : public detail::Family<BasicUniform<T>, 2> {
   }
 
  protected:
-  Tensor draw(Key key) const override { return low() + (high() - low()) * detail::draw_value(detail::uniform_noise, key, this->shape_, nullptr); }
+  Tensor draw(Key key) const override { return detail::location_scale(&low(), high() - low(), detail::uniform_noise, key, this->shape_); }
 };
 using Uniform = BasicUniform<>;
 

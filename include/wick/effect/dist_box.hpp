@@ -33,17 +33,9 @@ class DistBox {
 
   void assign(const Distribution& d) {
     clear();
-    std::size_t bytes = 0;
-    d.clone_into(nullptr, bytes);
-    void* room = room_;
-    if (bytes > sizeof room_) {
-      std::size_t capacity = 0;
-      room = thread_pool.take(bytes, capacity);
-      heap_ = room;
-      capacity_ = capacity;
-      owner_ = &thread_pool;
-    }
-    held_ = d.clone_into(room, bytes);
+    std::size_t bytes = sizeof room_;
+    held_ = d.clone_into(room_, bytes);
+    if (WICK_UNLIKELY(held_ == nullptr)) assign_large(d, bytes);
   }
   void clear() noexcept {
     if (held_ == nullptr) return;
@@ -59,6 +51,11 @@ class DistBox {
   Distribution* get() const noexcept { return held_; }
 
  private:
+  WICK_COLD void assign_large(const Distribution& d, std::size_t bytes) {
+    heap_ = thread_pool.take(bytes, capacity_);
+    owner_ = &thread_pool;
+    held_ = d.clone_into(heap_, bytes);
+  }
   void take(DistBox& o) noexcept {
     if (o.heap_ != nullptr) {
       held_ = o.held_;

@@ -8,9 +8,17 @@
 namespace wick::inline WICK_ABI {
 
 class Param;
+namespace detail {
+struct HandlerAccess;
+}
 
 /// What a message is about.
 enum class SiteType : std::uint8_t { sample, param, plate, deterministic };
+
+/// Some of the types.
+using SiteTypes = std::uint8_t;
+constexpr SiteTypes types_of(SiteType t) noexcept { return static_cast<SiteTypes>(1u << static_cast<unsigned>(t)); }
+inline constexpr SiteTypes no_types = 0, all_types = 0xff;
 
 /// Per-site instructions to inference; copied into the message.
 struct Infer {
@@ -60,7 +68,8 @@ struct Message {
 
 /// A handler: gives primitives their meaning while it is on the stack.
 ///
-/// Derive, override `process` and/or `postprocess`, call `enter()` last in the constructor; the destructor leaves. A handler is a scope: it is
+/// Derive, override `process` and/or `postprocess`, call `enter()` last in the constructor (it may say for which types of messages the two
+/// are called at all, which saves the calls that would do nothing); the destructor leaves. A handler is a scope: it is
 /// neither copied nor moved, and it is destroyed by the thread that entered it, after the handlers entered inside it; otherwise it leaves
 /// all the same, with a warning (wick.handler.W241).
 class Handler {
@@ -84,7 +93,7 @@ class Handler {
   }
 
   /// Goes on top of the stack. Throws wick.handler.E240 when on it already.
-  void enter();
+  void enter(SiteTypes processes = all_types, SiteTypes postprocesses = all_types);
   void leave() noexcept {
     if (owner_ == nullptr) return;
     (outer_ != nullptr ? outer_->inner_ : owner_->outermost) = inner_;
@@ -94,12 +103,14 @@ class Handler {
   bool entered() const noexcept { return owner_ != nullptr; }
 
  private:
+  friend struct detail::HandlerAccess;
   struct Reaper;
   void warn_displaced() const noexcept;
 
   Handler* outer_ = nullptr;
   Handler* inner_ = nullptr;
   detail::Context* owner_ = nullptr;
+  SiteTypes processes_ = 0, postprocesses_ = 0;
   static inline constinit thread_local bool reaper_armed_ = false;
 };
 
@@ -114,12 +125,26 @@ struct Handler::Reaper {
   WICK_COLD static void arm() { static thread_local const Reaper reaper; }
 };
 
-inline void Handler::enter() {
+namespace detail {
+/// The stack's own way into a handler.
+struct HandlerAccess {
+  static void process(Handler& h, Message& m) {
+    if ((h.processes_ & types_of(m.type)) != 0) h.process(m);
+  }
+  static void postprocess(Handler& h, Message& m) {
+    if ((h.postprocesses_ & types_of(m.type)) != 0) h.postprocess(m);
+  }
+};
+}  // namespace detail
+
+inline void Handler::enter(SiteTypes processes, SiteTypes postprocesses) {
   if (WICK_UNLIKELY(owner_ != nullptr))
     detail::raise<UsageError>("wick.handler.E240", "", {"this handler is on the stack already"}, {"make a second handler object"});
   if (WICK_UNLIKELY(!reaper_armed_)) Reaper::arm();
   detail::Context& c = detail::context;
   owner_ = &c;
+  processes_ = processes;
+  postprocesses_ = postprocesses;
   outer_ = c.innermost;
   inner_ = nullptr;
   (outer_ != nullptr ? outer_->inner_ : c.outermost) = this;
@@ -169,20 +194,34 @@ inline void scale_by(Tensor& s, const Tensor& factor) {
     s = s * factor;
 }
 
-/// Runs `m` through the stack: process outwards, `otherwise` for the default behaviour, postprocess inwards.
-template <class Default>
-WICK_INLINE void send(Message& m, Default otherwise) {
+[[noreturn]] WICK_COLD inline void raise_no_value(const Message& m) {
+  raise<SiteError>("wick.handler.E255", m.name.view(), {m.is_observed ? "a handler marked the site as observed, but gave it no value" : "a handler left the site without a value"},
+                   {"set `value` in `process`, with `is_observed` for an observation\n  or leave both alone"});
+}
+
+/// How a message that is no sample site gets its value when no handler has given it one.
+using Default = void (*)(Message&);
+
+/// Runs `m` through the stack: process outwards, the default behaviour, postprocess inwards. What a message is about is looked at
+/// each time: a handler may have made a sample site of a parameter. Throws wick.handler.E255.
+WICK_NOINLINE inline void send(Message& m, Default otherwise) {
   Handler* last = nullptr;
   for (Handler* h = context.innermost; h != nullptr; h = h->outer()) {
-    h->process(m);
+    HandlerAccess::process(*h, m);
     last = h;
     if (m.stop) break;
   }
   if (!m.done) {
-    if (!m.is_observed && m.value.empty()) otherwise(m);
+    if (!m.is_observed && m.value.empty()) {
+      if (m.type == SiteType::sample)
+        m.value = m.fn->sample_with(next_key(m.name.hash(), plate_turns));
+      else
+        otherwise(m);
+    }
     m.done = true;
   }
-  for (Handler* h = last; h != nullptr; h = h->inner()) h->postprocess(m);
+  if (WICK_UNLIKELY(m.value.empty() && (m.type == SiteType::sample || m.type == SiteType::param))) raise_no_value(m);
+  for (Handler* h = last; h != nullptr; h = h->inner()) HandlerAccess::postprocess(*h, m);
 }
 
 /// How many elements are in a plate with these indices.

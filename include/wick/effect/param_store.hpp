@@ -22,6 +22,7 @@ class Param {
   /// The value that optimisers step.
   const Tensor& unconstrained() const noexcept { return unconstrained_; }
   const Shape& shape() const noexcept { return unconstrained_.shape(); }
+  Index numel() const noexcept { return unconstrained_.numel(); }
   /// The constrained value as a constant.
   Tensor value() const {
     const detail::Unrecorded off;
@@ -116,6 +117,7 @@ WICK_COLD inline Shape constrained_shape(const Shape& value, const Constraint& c
 class ParamStore {
  public:
   ParamStore() = default;
+  ~ParamStore();
   ParamStore(const ParamStore&) = delete;
   ParamStore& operator=(const ParamStore&) = delete;
 
@@ -156,15 +158,27 @@ class ParamStore {
     return *p;
   }
   const Param& operator[](std::string_view name) const { return at(name); }
-  /// Sets the constrained value under the parameter's constraint. Throws E230; E232 for another shape; E233 outside the constraint.
+  /// Sets the constrained value under the parameter's constraint. Throws E230; E232 for another shape; E233 outside the constraint;
+  /// E234 in the middle of a step of SVI, which could not be undone if it failed.
   void set(std::string_view name, const Tensor& value);
   /// Forgets all parameters. Throws wick.param.E234 while a program runs under handlers, which point to them.
   void clear() {
-    if (WICK_UNLIKELY(detail::context.innermost != nullptr)) raise_busy();
+    if (WICK_UNLIKELY(steps_ != 0 || detail::context.innermost != nullptr)) raise_busy("emptied");
     params_.clear();
     index_.clear();
     ++generation_;
   }
+  /// While one lives, a step of inference is under way: the store is neither emptied nor set.
+  class Step {
+   public:
+    [[nodiscard]] explicit Step(ParamStore& store) noexcept : store_(store) { ++store_.steps_; }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+    ~Step() { --store_.steps_; }
+
+   private:
+    ParamStore& store_;
+  };
   /// Changes whenever the set of parameters changes.
   std::uint64_t generation() const noexcept { return generation_; }
 
@@ -189,6 +203,9 @@ class ParamStore {
     rebuild();
   }
 
+  [[noreturn]] WICK_COLD static void raise_no_init(std::string_view name) {
+    detail::raise<UsageError>("wick.param.E237", name, {"the value given for parameter \"", name, "\" is the empty tensor"}, {"give a number or a tensor with a shape"});
+  }
   [[noreturn]] WICK_COLD static void raise_missing(std::string_view name) {
     detail::raise<SiteError>("wick.param.E230", name, {"parameter \"", name, "\" has no value yet"},
                              {"pass an initial value where it is first used: param(\"", name, "\", init)"});
@@ -207,8 +224,8 @@ class ParamStore {
       index_[i] = e.param.get();
     }
   }
-  [[noreturn]] WICK_COLD static void raise_busy() {
-    detail::raise<UsageError>("wick.param.E234", "", {"the parameter store is emptied while a program runs under handlers"}, {"call clear() between two runs"});
+  [[noreturn]] WICK_COLD static void raise_busy(const char* what) {
+    detail::raise<UsageError>("wick.param.E234", "", {"the parameter store is ", what, " while a program runs under handlers"}, {"do it between two runs or steps"});
   }
   [[noreturn]] WICK_COLD static void raise_outside(Name name, const Constraint& c, const Tensor& x, Index i) {
     const Shape all = detail::constrained_shape(x.shape(), c);
@@ -218,6 +235,7 @@ class ParamStore {
   }
 
   std::vector<Entry> params_;
+  int steps_ = 0;
   std::vector<Param*> index_;
   std::uint64_t generation_ = 0;
 };
@@ -253,7 +271,9 @@ WICK_COLD inline Param& ParamStore::add(Name name, const Tensor& init, const Con
 WICK_COLD inline void ParamStore::set(std::string_view name, const Tensor& value) {
   Param* p = find(Name(name));
   if (p == nullptr) raise_missing(name);
-  if (value.empty() || !(value.shape() == p->shape()))
+  if (value.empty()) raise_no_init(name);
+  if (WICK_UNLIKELY(steps_ != 0)) raise_busy("changed");
+  if (!(value.shape() == p->shape()))
     detail::raise<ShapeError>("wick.param.E232", name, {"parameter has shape ", p->shape(), ", the new value ", value.shape()}, {"give a value of the same shape"});
   Index bad = -1;
   Tensor u = detail::unconstrain(value, p->constraint(), bad);
@@ -283,16 +303,53 @@ inline ParamStore& param_store() { return WICK_LIKELY(detail::context.store != n
 /// Empties the store in force. Throws wick.param.E234 while a program runs under handlers.
 inline void clear_param_store() { param_store().clear(); }
 
-/// Puts `store` in force until the scope ends: two models in one thread need not share names.
+/// Puts `store` in force until the scope ends: two models in one thread need not share names. The innermost scope counts; one that ends before
+/// those inside it leaves them in force, with a warning (wick.param.W238). A store that dies before its scope is no longer in force.
 class ParamScope {
  public:
-  [[nodiscard]] explicit ParamScope(ParamStore& store) noexcept : outer_(detail::context.store) { detail::context.store = &store; }
+  [[nodiscard]] explicit ParamScope(ParamStore& store) noexcept : store_(&store), outer_(innermost_), under_(detail::context.store) {
+    innermost_ = this;
+    detail::context.store = &store;
+  }
   ParamScope(const ParamScope&) = delete;
   ParamScope& operator=(const ParamScope&) = delete;
-  ~ParamScope() { detail::context.store = outer_; }
+  ~ParamScope() {
+    if (WICK_LIKELY(innermost_ == this)) {
+      innermost_ = outer_;
+      detail::context.store = under_;
+    } else {
+      leave_late();
+    }
+  }
 
  private:
-  ParamStore* outer_;
+  friend class ParamStore;
+  /// Takes this scope out from under those inside it.
+  WICK_COLD void leave_late() noexcept {
+    for (ParamScope* s = innermost_; s != nullptr; s = s->outer_) {
+      if (s->outer_ != this) continue;
+      s->outer_ = outer_;
+      s->under_ = under_;
+      break;
+    }
+    try {
+      detail::warn("wick.param.W238", {"a ParamScope was destroyed before the scopes entered inside it. Try: keep scopes in local variables, which end in order"});
+    } catch (...) {  // a destructor must not throw; the warning is lost
+    }
+  }
+  ParamStore* store_;
+  ParamScope* outer_;
+  ParamStore* under_;  ///< in force when this scope has ended
+  static inline constinit thread_local ParamScope* innermost_ = nullptr;
 };
+
+inline ParamStore::~ParamStore() {
+  for (ParamScope* s = ParamScope::innermost_; s != nullptr; s = s->outer_) {
+    if (WICK_LIKELY(s->store_ != this && s->under_ != this)) continue;
+    if (s->store_ == this) s->store_ = s->under_;
+    if (s->under_ == this) s->under_ = nullptr;
+  }
+  if (detail::context.store == this) detail::context.store = ParamScope::innermost_ == nullptr ? nullptr : ParamScope::innermost_->store_;
+}
 
 }  // namespace wick::inline WICK_ABI

@@ -50,7 +50,6 @@ class plate final : public Handler {
   }
 
   void process(Message& m) override {
-    if (m.type != SiteType::sample && m.type != SiteType::plate) return;
     if (m.frames.empty())
       m.frames.push_back(frame_);
     else
@@ -58,10 +57,10 @@ class plate final : public Handler {
     if (frame_.size != frame_.full_size) detail::scale_by(m.scale, WICK_FAULT(plate_scale_dropped, weight_, 1.0));
     if (!frame_.vectorized()) return;
     used_ = true;
-    if (m.type == SiteType::sample && !m.done) widen(m);
+    if (m.type == SiteType::sample && !m.done && !fits(*m.fn)) widen(m);
   }
   void postprocess(Message& m) override {
-    if (m.type == SiteType::param && m.event_dim >= 0 && frame_.vectorized()) narrow(m);
+    if (m.event_dim >= 0 && frame_.vectorized()) narrow(m);
   }
   const Frame* frame() const noexcept override { return &frame_; }
 
@@ -95,7 +94,7 @@ class plate final : public Handler {
     if (WICK_UNLIKELY(frame_.counter != 0)) raise_nested();
     leave();
     frame_.dim = 0;
-    enter();
+    go_on_stack();
     outer_turns_ = detail::plate_turns;
     begin_turn(1);
     return Turn(this);
@@ -103,6 +102,7 @@ class plate final : public Handler {
   End end() const noexcept { return {frame_.size}; }
 
  private:
+  void go_on_stack() { enter(types_of(SiteType::sample) | types_of(SiteType::plate), types_of(SiteType::param)); }
   void begin_plate(std::string_view name, Index size, const PlateOptions& options);
   /// What the stack makes of this plate's index message.
   Tensor find_indices(const PlateOptions& options) const;
@@ -110,6 +110,11 @@ class plate final : public Handler {
   Index free_dim(Index wanted) const;
   void widen(Message& m) const;
   void narrow(Message& m) const;
+  /// Whether the distribution has the plate's size at its dim.
+  bool fits(const Distribution& d) const noexcept {
+    const Index at = d.shape().rank() - d.event_dim() + frame_.dim;
+    return at >= 0 && d.shape()[static_cast<std::size_t>(at)] == frame_.size;
+  }
   void begin_turn(Index counter) noexcept {
     frame_.counter = counter;
     detail::plate_turns = hash_counter(outer_turns_, frame_.name.hash(), static_cast<std::uint64_t>(counter));
@@ -206,10 +211,9 @@ inline Index plate::asked_size(const PlateOptions& o) const {
   return given;
 }
 
-inline Tensor plate::find_indices(const PlateOptions& o) const {
-  const auto draw = [this] { return detail::draw_subsample(frame_.name, frame_.full_size, frame_.size); };
-  const bool whole = frame_.size == frame_.full_size;
-  if (detail::context.innermost == nullptr) return !o.subsample.empty() ? o.subsample : (whole ? Tensor() : draw());
+WICK_NOINLINE inline Tensor plate::find_indices(const PlateOptions& o) const {
+  if (detail::context.innermost == nullptr)
+    return !o.subsample.empty() || frame_.size == frame_.full_size ? o.subsample : detail::draw_subsample(frame_.name, frame_.full_size, frame_.size);
   Message m;
   m.type = SiteType::plate;
   m.name = frame_.name;
@@ -217,8 +221,8 @@ inline Tensor plate::find_indices(const PlateOptions& o) const {
   m.full_size = frame_.full_size;
   m.size = frame_.size;
   m.dim = frame_.dim;
-  detail::send(m, [&](Message& msg) {
-    if (!whole) msg.value = draw();
+  detail::send(m, [](Message& x) {
+    if (x.size != x.full_size) x.value = detail::draw_subsample(x.name, x.full_size, x.size);
   });
   return std::move(m.value);
 }
@@ -237,15 +241,15 @@ inline void plate::begin_plate(std::string_view text, Index size, const PlateOpt
     picked_ = !got.empty();
     indices_ = std::move(got);
     weight_ = static_cast<double>(size) / static_cast<double>(count);
-    enter();
+    go_on_stack();
   } catch (Error& e) {
     detail::rethrow_located(e, frame_.name);
   }
 }
 
 inline Index plate::free_dim(Index wanted) const {
-  if (WICK_UNLIKELY(wanted > 0))
-    raise<UsageError>("wick.plate.E204", {": plate dims are negative, from the right of batch_shape; given is ", wanted}, {"use dim = -1, -2, …, or leave it out"});
+  if (WICK_UNLIKELY(wanted > 0 || wanted < -64))
+    raise<UsageError>("wick.plate.E204", {": plate dims are negative, from the right of batch_shape, and at least -64; given is ", wanted}, {"use dim = -1, -2, …, or leave it out"});
   Index dim = wanted != 0 ? wanted : -1;
   for (const Handler* h = detail::context.innermost; h != nullptr;) {
     const Frame* f = h->frame();
@@ -261,10 +265,9 @@ inline Index plate::free_dim(Index wanted) const {
   return dim;
 }
 
-inline void plate::widen(Message& m) const {
+WICK_NOINLINE inline void plate::widen(Message& m) const {
   const Index event = m.fn->event_dim(), rank = m.fn->shape().rank() - event;
   const Index have = rank >= -frame_.dim ? m.fn->shape().from_right(frame_.dim - event) : 1;
-  if (have == frame_.size && rank >= -frame_.dim) return;
   if (WICK_UNLIKELY(have != 1)) raise_widen(m);
   Shape batch = m.fn->batch_shape();
   if (rank < -frame_.dim) batch.insert_front(static_cast<std::size_t>(-frame_.dim - rank), 1);

@@ -19,11 +19,6 @@ inline Obs obs(Tensor value) { return {std::move(value)}; }
 
 namespace detail {
 
-/// The default behaviour of a sample site: a draw under its own key.
-inline void draw_site(Message& m) {
-  m.value = m.fn->sample_with(next_key(m.name.hash(), plate_turns));
-}
-
 WICK_NOINLINE inline Tensor sample_site(std::string_view text, Distribution& fn, Tensor observed, const Infer& infer) {
   const Name name = intern(text);
   const SiteMark mark(name);
@@ -32,13 +27,14 @@ WICK_NOINLINE inline Tensor sample_site(std::string_view text, Distribution& fn,
       if (!observed.empty()) return observed;
       return fn.sample_with(next_key(name.hash(), plate_turns));
     }
+    if (WICK_UNLIKELY(TensorAccess::run(observed) != 0)) kind_in(observed, context.tape);  // another thread's unfinished step?
     Message m;
     m.name = name;
     m.fn = &fn;
     m.is_observed = !observed.empty();
     m.value = std::move(observed);
     m.infer = infer;
-    send(m, draw_site);
+    send(m, nullptr);
     return std::move(m.value);
   } catch (Error& e) {
     rethrow_located(e, name);
@@ -81,6 +77,14 @@ WICK_COLD inline void check_param_shape(const Param& p, const Shape& s) {
                     {"use one shape for one name\n  or call clear_param_store() before fitting another model"});
 }
 
+[[noreturn]] WICK_COLD inline void raise_event_dim(Name name, const Shape& s, Index event_dim) {
+  raise<ShapeError>("wick.param.E236", name.view(), {"event_dim is ", event_dim, ", the parameter has shape ", s},
+                    {"give the number of rightmost dims that belong to one element of the plates: 0 to ", s.rank()});
+}
+inline void check_event_dim(Name name, const Shape& s, Index event_dim) {
+  if (WICK_UNLIKELY(event_dim < -1 || event_dim > s.rank())) raise_event_dim(name, s, event_dim);
+}
+
 /// `init` may be empty (read only); `constraint` null means "whatever it was declared with".
 WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init, const Constraint* constraint, const ParamOptions& options) {
   const Name name = intern(text);
@@ -90,8 +94,10 @@ WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init
     Param* p = store.find(name);
     if (p == nullptr) {
       if (init.empty()) ParamStore::raise_missing(text);
+      check_event_dim(name, constraint != nullptr ? constrained_shape(init.shape(), *constraint) : init.shape(), options.event_dim);
       p = &store.add(name, init, constraint != nullptr ? *constraint : constraints::real);
     } else {
+      check_event_dim(name, p->shape(), options.event_dim);
       if (constraint != nullptr && !(*constraint == p->constraint())) raise_param_differs(*p, *constraint);
       if (!init.empty() && !(init.shape() == p->shape())) check_param_shape(*p, init.shape());
     }
@@ -101,7 +107,7 @@ WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init
     m.name = name;
     m.param = p;
     m.event_dim = options.event_dim;
-    send(m, [](Message& msg) { msg.value = msg.param->read(); });
+    send(m, [](Message& x) { x.value = x.param->read(); });
     return std::move(m.value);
   } catch (Error& e) {
     rethrow_located(e, name);
@@ -113,8 +119,9 @@ WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init
 /// A named parameter: created with `init` on first use, then read from the store.
 ///
 /// Space: `init` and the result are constrained; optimisers step the unconstrained value. Later calls ignore the numbers in `init`, but its shape and
-/// the constraint must stay. Throws: wick.param.E231 (another constraint), E232 (another shape), E233 (init outside the constraint).
+/// the constraint must stay. Throws: wick.param.E231 (another constraint), E232 (another shape), E233 (init outside the constraint), E236 (event_dim).
 inline Tensor param(std::string_view name, const Tensor& init, const Constraint& constraint = constraints::real, const ParamOptions& options = {}) {
+  if (WICK_UNLIKELY(init.empty())) ParamStore::raise_no_init(name);
   return detail::param_site(name, init, &constraint, options);
 }
 /// As above with an initial value that is computed only on first use.
@@ -126,6 +133,7 @@ Tensor param(std::string_view name, F&& init, const Constraint& constraint = con
     const detail::Unrecorded off;
     return detail::TensorAccess::detached(Tensor(init()));
   }();
+  if (WICK_UNLIKELY(value.empty())) ParamStore::raise_no_init(name);
   return detail::param_site(name, value, &constraint, options);
 }
 /// The parameter of that name. Throws wick.param.E230 when it has no value yet.

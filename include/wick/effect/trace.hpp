@@ -29,6 +29,7 @@ class Site {
 
   /// log density without scale and mask, one number per batch element, 0 for what is no sample site; remembered.
   const Tensor& unscaled_log_prob() const {
+    elementwise_ = true;
     if (unscaled_.empty())
       unscaled_ = located([this] { return fn() == nullptr ? Tensor(0.0) : fn()->log_prob(value); });
     return unscaled_;
@@ -36,8 +37,9 @@ class Site {
   /// scale · log density, exactly 0 where masked; remembered.
   const Tensor& log_prob() const {
     if (!log_prob_.empty()) return log_prob_;
+    elementwise_ = true;
     if (mask.empty() || fn() == nullptr)
-      log_prob_ = is_plain(scale) && detail::TensorAccess::scalar(scale) == 1.0 ? unscaled_log_prob() : scale * unscaled_log_prob();
+      log_prob_ = is_one(scale) ? unscaled_log_prob() : located([this] { return scale * unscaled_log_prob(); });
     else  // masked elements may hold anything: they must reach neither value nor gradient of the density
       log_prob_ = located([this] { return scale * fn()->log_prob(value, mask); });
     return log_prob_;
@@ -54,23 +56,22 @@ class Site {
   }
   /// Σ of `log_prob()`; one record where scale is a plain number.
   const Tensor& log_prob_sum() const {
-    if (!sum_.empty()) return sum_;
-    if (is_plain(scale) && fn() != nullptr)
-      sum_ = located([this] { return fn()->log_prob_sum(value, detail::TensorAccess::scalar(scale), mask); });
-    else
-      sum_ = sum(log_prob());
+    if (sum_.empty()) make_sum();
     return sum_;
   }
 
+  /// Becomes a copy of the message; only where this site is new or has been reset.
   void assign(const Message& m) {
-    reset();
     type = m.type;
     name = m.name;
     value = m.value;
     is_observed = m.is_observed;
-    scale = m.scale;
-    if (!m.mask.empty()) mask = m.mask;
-    frames = m.frames;
+    if (WICK_UNLIKELY(!is_one(m.scale))) scale = m.scale;
+    if (WICK_UNLIKELY(!m.mask.empty())) mask = m.mask;
+    if (m.frames.empty())
+      frames.clear();
+    else
+      frames = m.frames;
     infer = m.infer;
     param = m.param;
     full_size = m.full_size;
@@ -78,15 +79,26 @@ class Site {
     if (m.fn != nullptr) fn_.assign(*m.fn);
   }
   /// Gives up values and distribution.
-  void reset() noexcept {
-    for (Tensor* t : {&value, &mask, &unscaled_, &log_prob_, &sum_})
-      if (!t->empty()) *t = Tensor();
-    if (!is_plain(scale)) scale = 1.0;
+  WICK_NOINLINE void reset() noexcept {
+    value = Tensor();
+    sum_ = Tensor();
+    if (WICK_UNLIKELY(elementwise_))
+      for (Tensor* t : {&unscaled_, &log_prob_}) *t = Tensor();
+    elementwise_ = false;
+    if (WICK_UNLIKELY(!mask.empty())) mask = Tensor();
+    if (WICK_UNLIKELY(!is_one(scale))) scale = 1.0;
     fn_.clear();
   }
 
  private:
+  WICK_NOINLINE void make_sum() const {
+    if (is_plain(scale) && fn() != nullptr)
+      sum_ = located([this] { return fn()->log_prob_sum(value, detail::TensorAccess::scalar(scale), mask); });
+    else
+      sum_ = sum(log_prob());
+  }
   static bool is_plain(const Tensor& t) noexcept { return detail::TensorAccess::is_scalar(t) && detail::TensorAccess::run(t) == 0; }
+  static bool is_one(const Tensor& t) noexcept { return is_plain(t) && detail::TensorAccess::scalar(t) == 1.0; }
   /// f(), with records and errors that name this site and its plates.
   template <class F>
   Tensor located(F f) const {
@@ -103,6 +115,7 @@ class Site {
 
   detail::DistBox fn_;
   mutable Tensor unscaled_, log_prob_, sum_;
+  mutable bool elementwise_ = false;  ///< one of the first two has a value
 };
 
 /// The sites of one run in execution order. Copies are independent and outlive the run.
@@ -123,7 +136,9 @@ class Trace {
     names_.swap(o.names_);
     table_.swap(o.table_);
     std::swap(used_, o.used_);
+    std::swap(known_, o.known_);
     std::swap(generation_, o.generation_);
+    std::swap(moved_plates_, o.moved_plates_);
     return_value_.swap(o.return_value_);
   }
 
@@ -163,17 +178,18 @@ class Trace {
   detail::Text shape_table() const;
 
   // For handlers and inference:
-  /// Adds the message's site. Throws wick.trace.E221 for a second sample site of a name, E222 for a name used by two types.
+  /// Adds the message's site. Throws wick.trace.E221 for a second sample site of a name, E222 for a name used by two types, wick.plate.E210.
   void add(const Message& m);
   /// Forgets the sites but keeps their memory.
-  void clear() noexcept {
+  WICK_NOINLINE void clear() noexcept {
     for (std::size_t i = 0; i < used_; ++i) sites_[i].reset();
     used_ = 0;
-    return_value_ = Tensor();
-    ++generation_;
+    moved_plates_ = false;
+    if (!return_value_.empty()) return_value_ = Tensor();
   }
 
  private:
+  void check_moved(const Message& m) const;
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
   static constexpr std::size_t kScan = 12;  // up to here a scan of the names is faster than a table
 
@@ -186,7 +202,7 @@ class Trace {
     for (std::size_t i = name.id() & (table_.size() - 1);; i = (i + 1) & (table_.size() - 1)) {
       const Slot& s = table_[i];
       if (s.generation != generation_) return none;
-      if (names_[s.position] == name) return s.position;
+      if (names_[s.position] == name) return s.position < used_ ? s.position : none;
     }
   }
   void enter_table(std::size_t position) {
@@ -194,12 +210,25 @@ class Trace {
     while (table_[i].generation == generation_) i = (i + 1) & (table_.size() - 1);
     table_[i] = Slot{generation_, static_cast<std::uint32_t>(position)};
   }
-  void grow_table() {
-    std::size_t room = table_.empty() ? 64 : table_.size();
-    while (room < 4 * used_) room *= 2;
-    ++generation_;
-    table_.resize(room);
-    for (std::size_t i = 0; i < used_; ++i) enter_table(i);
+  /// Room for a site of a new name behind the others. What the last run had from here on is forgotten.
+  WICK_NOINLINE void append(Name name) {
+    if (used_ == sites_.size()) {
+      sites_.emplace_back();
+      names_.emplace_back();
+    }
+    const bool forgets = known_ > used_;
+    names_[used_] = name;
+    known_ = used_ + 1;
+    if (known_ <= kScan) return;
+    if (forgets || known_ == kScan + 1 || 2 * known_ > table_.size()) {
+      std::size_t room = table_.empty() ? 64 : table_.size();
+      while (room < 4 * known_) room *= 2;
+      ++generation_;
+      table_.resize(room);
+      for (std::size_t i = 0; i < known_; ++i) enter_table(i);
+    } else {
+      enter_table(used_);
+    }
   }
   struct Slot {
     std::uint64_t generation = 0;
@@ -210,7 +239,11 @@ class Trace {
   std::vector<Name> names_;
   std::vector<Slot> table_;
   std::size_t used_ = 0;
+  // The first names, all different: those of this run's sites and, as long as they agree, of the last run's: a program
+  // whose sites return in the same order needs no search for names that return.
+  std::size_t known_ = 0;
   std::uint64_t generation_ = 1;
+  bool moved_plates_ = false;  ///< some plate has returned with another dim
   Tensor return_value_;
 };
 
@@ -235,29 +268,33 @@ WICK_COLD inline const char* type_text(SiteType t) {
 
 }  // namespace detail
 
+/// A plate may return with another dim as long as sites use only one: what is iterated has none. Throws wick.plate.E210.
+WICK_COLD inline void Trace::check_moved(const Message& m) const {
+  for (const Frame& f : m.frames)
+    for (const Site& s : *this)
+      for (const Frame& before : s.frames)
+        if (f.vectorized() && before.vectorized() && f.name == before.name && f.dim != before.dim)
+          detail::raise<SiteError>("wick.plate.E210", m.name.view(), {"plate \"", f.name.view(), "\" has dim ", f.dim, " here and dim ", before.dim, " around \"", s.name.view(), "\""},
+                                   {"give the plate the same dim at both places: {.dim = ", before.dim, "}\n  or give one of the two plates another name"});
+}
+
 inline void Trace::add(const Message& m) {
+  if (WICK_LIKELY(used_ < known_ && names_[used_] == m.name && !moved_plates_)) return sites_[used_++].assign(m);
   const std::size_t at = position(m.name);
-  if (WICK_UNLIKELY(at != none)) {
+  if (at != none) {
     Site& s = sites_[at];
     if (s.type != m.type || s.type == SiteType::sample || s.type == SiteType::deterministic) detail::raise_returns(m.name, s.type, m.type);
     const auto count = [](const auto& x) { return detail::plate_count(x.value, x.full_size); };
-    if (m.type == SiteType::plate && (s.full_size != m.full_size || s.dim != m.dim || count(s) != count(m)))
-      detail::raise_plate_returns(m, s, "before in this run");
-    s.assign(m);
-    return;
+    if (m.type == SiteType::plate) {
+      if (s.full_size != m.full_size || count(s) != count(m)) detail::raise_plate_returns(m, s, "before in this run");
+      moved_plates_ = moved_plates_ || s.dim != m.dim;
+    }
+    s.reset();
+    return s.assign(m);
   }
-  if (used_ == sites_.size()) {
-    sites_.emplace_back();
-    names_.emplace_back();
-  }
-  sites_[used_].assign(m);
-  names_[used_] = m.name;
-  ++used_;
-  if (used_ <= kScan) return;
-  if (used_ == kScan + 1 || 2 * used_ > table_.size())
-    grow_table();
-  else
-    enter_table(used_ - 1);
+  if (WICK_UNLIKELY(moved_plates_)) check_moved(m);
+  append(m.name);
+  sites_[used_++].assign(m);
 }
 
 namespace detail {

@@ -87,6 +87,18 @@ inline void check_latent(const Site& m, const Trace& guide, const Trace& model) 
   }
 }
 
+/// Whether a plate of the guide is there for auxiliary sites alone.
+WICK_COLD inline bool only_auxiliary(Name plate, const Trace& guide) {
+  bool used = false;
+  for (const Site& s : guide)
+    for (const Frame& f : s.frames) {
+      if (f.name != plate) continue;
+      used = used || s.infer.is_auxiliary;
+      if (s.type == SiteType::sample && !s.infer.is_auxiliary) return false;
+    }
+  return used;
+}
+
 /// Guide and model must speak of the same sites, plates and shapes.
 WICK_NOINLINE inline void check_pair(const Trace& guide, const Trace& model) {
   for (const Site& m : model)
@@ -95,6 +107,9 @@ WICK_NOINLINE inline void check_pair(const Trace& guide, const Trace& model) {
     if (g.type == SiteType::param || g.type == SiteType::deterministic || g.infer.is_auxiliary) continue;
     const Site* m = model.find(g.name);
     if (g.type == SiteType::plate) {
+      if (WICK_UNLIKELY(m == nullptr && !only_auxiliary(g.name, guide)))
+        raise_pair("wick.elbo.E303", g, {"the plate is in the guide, but not in the model"},
+                   {"use the same plates on both sides\n  or leave the plate out of the guide"}, guide, model);
       if (m != nullptr && m->type == SiteType::plate && WICK_UNLIKELY(m->full_size != g.full_size))
         raise_pair("wick.elbo.E303", g, {"the plate has size ", g.full_size, " in the guide and ", m->full_size, " in the model"},
                    {"use one size for plates of one name\n  or give one of the two plates another name"}, guide, model);
@@ -122,10 +137,23 @@ WICK_NOINLINE inline void check_pair(const Trace& guide, const Trace& model) {
   }
 }
 
+[[noreturn]] WICK_COLD inline void raise_missing_dim(const Site& s, const Trace& t, const Frame& f) {
+  try {
+    raise<ShapeError>("wick.elbo.E304", s.name.view(),
+                      {"the site is in plate \"", f.name.view(), "\" (size ", f.size, ", dim ", f.dim, "), but its ", s.fn()->name(), " has batch_shape ", s.fn()->batch_shape(),
+                       ": its value was given inside the plate"},
+                      {"put the handler that gives the value outside the plate\n  or expand the distribution to the plate's size"});
+  } catch (Error& e) {
+    e.add_note(join({"sites:\n", t.shape_table()}));
+    throw;
+  }
+}
+
 /// The shape of a site's log density, with value, mask and scale, must be accounted for by its plates.
-inline void check_plates(const Site& s, const Trace& t) {
+WICK_NOINLINE inline void check_plates(const Site& s, const Trace& t) {
   const Shape &own = s.fn()->shape(), &value = s.value.shape();
   const Index event = s.fn()->event_dim();
+  if (s.frames.empty() && own.rank() <= event && value.rank() <= event && s.mask.dim() == 0 && s.scale.dim() == 0) return;
   Index rank = (own.rank() > value.rank() ? own.rank() : value.rank()) - event;
   for (const Tensor* more : {&s.mask, &s.scale})
     if (WICK_UNLIKELY(more->dim() > rank)) rank = more->dim();
@@ -138,6 +166,10 @@ inline void check_plates(const Site& s, const Trace& t) {
     for (const Frame& f : s.frames) covered = covered || (f.dim == d && f.size == size);
     if (WICK_UNLIKELY(!covered)) raise_unaccounted(s, t, d, size);
   }
+  // A value given inside a plate, before the plate has seen the site, would count once instead of once for each element.
+  for (const Frame& f : s.frames)
+    if (WICK_UNLIKELY(f.vectorized() && f.size != 1 && own.from_right(f.dim - event) != f.size && value.from_right(f.dim - event) != f.size))
+      raise_missing_dim(s, t, f);
 }
 
 /// Adds `g` to the adjoint of a recorded scalar.
@@ -202,28 +234,27 @@ class Trace_ELBO {
  private:
   static void run(const detail::Program& program, detail::ParticleTraces& t, const detail::Draws& d) {
     const detail::RandomGuard random(t.random);
-    const auto stream = [&](Role role) { return make_stream(role, WICK_FAULT(evaluation_replays, d.evaluation, false) ? 1 : 0); };
-    try {
-      t.random.restart(d.seed, stream(Role::guide), d.step, d.particle);
-      const handlers::trace<> record(t.guide);
-      program.guide();
-    } catch (Error& e) {
-      detail::add_shape_table(e, t.guide);
-      throw;
-    }
-    try {
-      t.random.restart(d.seed, stream(Role::model), d.step, d.particle);
-      const handlers::trace<> record(t.model);
+    record(program.guide, t.guide, t, d, Role::guide);
+    auto replayed = [&] {
       const handlers::replay<> given(t.guide);
       program.model();
+    };
+    record(detail::Callable(replayed), t.model, t, d, Role::model);
+  }
+  WICK_NOINLINE static void record(const detail::Callable& program, Trace& out, detail::ParticleTraces& t, const detail::Draws& d, Role role) {
+    try {
+      t.random.restart(d.seed, make_stream(role, WICK_FAULT(evaluation_replays, d.evaluation, false) ? 1 : 0), d.step, d.particle);
+      const handlers::trace<> recorder(out);
+      program();
     } catch (Error& e) {
-      detail::add_shape_table(e, t.model);
+      detail::add_shape_table(e, out);
       throw;
     }
   }
   /// Whether a guide site's gradient needs no score function.
   static bool is_pathwise(const Site& s) noexcept { return s.fn()->has_rsample() || (s.is_observed && !s.infer.is_score_factor); }
   double score(detail::ParticleTraces& t) const;
+  static double score_site(const Site& s, const Trace& t, bool in_guide, double weight);
   static void score_function(detail::ParticleTraces& t, double weight);
   static void add_score(const Site& s, const std::vector<detail::FrameCost>& costs, double weight);
   [[noreturn]] static void raise_non_finite(const Site& s, double value, bool in_guide);
@@ -248,39 +279,37 @@ WICK_COLD inline void Trace_ELBO::raise_open_factor(const Site& s) {
                             {"say {.has_rsample = true} if its values were drawn with gradients\n  or {.has_rsample = false} if it is the log density of something drawn without"});
 }
 
-inline double Trace_ELBO::score(detail::ParticleTraces& t) const {
+/// The log density of a site of model or guide; its part of the gradient is left as a seed.
+WICK_NOINLINE inline double Trace_ELBO::score_site(const Site& s, const Trace& t, bool in_guide, double weight) {
+  detail::check_plates(s, t);
+  const Tensor& lp = s.log_prob_sum();
+  const double v = lp.item();
+  if (WICK_UNLIKELY(v - v != 0)) raise_non_finite(s, v, in_guide);
   detail::Tape* tape = detail::context.tape;
+  if (tape != nullptr && (!in_guide || is_pathwise(s))) detail::seed_adjoint(*tape, lp, in_guide ? weight : -weight);
+  return v;
+}
+
+inline double Trace_ELBO::score(detail::ParticleTraces& t) const {
   const double weight = 1.0 / static_cast<double>(particles_);
   double elbo = 0;
   bool needs_score = false;
   for (const Site& s : t.model) {
     if (s.type != SiteType::sample) continue;
-    detail::check_plates(s, t.model);
     if (WICK_UNLIKELY(detail::from_prior(s, t.guide))) {  // the guide's density is the same: both cancel
+      detail::check_plates(s, t.model);
       needs_score = needs_score || !is_pathwise(s);
       continue;
     }
-    const Tensor& lp = s.log_prob_sum();
-    const double v = lp.item();
-    if (WICK_UNLIKELY(v - v != 0)) raise_non_finite(s, v, false);
-    elbo += v;
-    if (tape != nullptr) detail::seed_adjoint(*tape, lp, -weight);
+    elbo += score_site(s, t.model, false, weight);
   }
   for (const Site& s : t.guide) {
     if (s.type != SiteType::sample) continue;
     if (WICK_UNLIKELY(s.infer.is_open_factor)) raise_open_factor(s);
-    detail::check_plates(s, t.guide);
-    const Tensor& lq = s.log_prob_sum();
-    const double v = lq.item();
-    if (WICK_UNLIKELY(v - v != 0)) raise_non_finite(s, v, true);
-    elbo -= v;
-    if (is_pathwise(s)) {
-      if (tape != nullptr) detail::seed_adjoint(*tape, lq, weight);
-    } else {
-      needs_score = true;
-    }
+    elbo -= score_site(s, t.guide, true, weight);
+    needs_score = needs_score || !is_pathwise(s);
   }
-  if (needs_score && tape != nullptr) score_function(t, weight);
+  if (needs_score && detail::context.tape != nullptr) score_function(t, weight);
   return -elbo;
 }
 

@@ -39,10 +39,10 @@ namespace detail {
 /// Notes which parameters a step touches. It stands outside all other handlers, so a parameter that `block` hides is not trained.
 class ParamCapture final : public Handler {
  public:
-  explicit ParamCapture(std::vector<Param*>& out) : out_(&out) { enter(); }
-  void process(Message&) override {}
+  ParamCapture(std::vector<Param*>& out, const ParamStore& store) : out_(&out), store_(&store) { enter(no_types, types_of(SiteType::param)); }
   void postprocess(Message& m) override {
-    if (m.type == SiteType::param && m.param != nullptr && m.param->mark(stamp_)) out_->push_back(m.param);
+    if (WICK_UNLIKELY(context.store != store_)) raise_other_store(m);
+    if (m.param != nullptr && m.param->mark(stamp_)) out_->push_back(m.param);
   }
   /// A number that no other capture ever had: each thread counts in a range of its own.
   static std::uint64_t next_stamp() noexcept {
@@ -53,7 +53,12 @@ class ParamCapture final : public Handler {
   }
 
  private:
+  [[noreturn]] WICK_COLD static void raise_other_store(const Message& m) {
+    raise<UsageError>("wick.svi.E312", m.name.view(), {"the parameter belongs to another ParamStore than the one in force when the step began, which is the one that is trained"},
+                      {"open the ParamScope around svi.step(...), not inside model or guide"});
+  }
   std::vector<Param*>* out_;
+  const ParamStore* store_;
   std::uint64_t stamp_ = next_stamp();
 };
 
@@ -66,11 +71,13 @@ class SviState {
   /// One step: loss, gradients, optimiser. On any error parameters and optimiser are as before.
   WICK_NOINLINE double step(const Program& program, const Trace_ELBO& elbo, Optimizer& optimizer) {
     ParamStore& store = param_store();
+    const ParamStore::Step under_way(store);
     const std::size_t before = store.size();
     const Draws draws{seed_, step_++, 0, false};
     double loss = 0;
     try {
       loss = differentiate(program, elbo, draws);
+      if (WICK_UNLIKELY(store.generation() != generation_)) forget_removed(store, optimizer);
       optimizer.prepare(params_);
     } catch (...) {
       traces_.clear();
@@ -85,6 +92,7 @@ class SviState {
   /// The loss alone, on draws of its own.
   WICK_NOINLINE double evaluate(const Program& program, const Trace_ELBO& elbo) {
     ParamStore& store = param_store();
+    const ParamStore::Step under_way(store);
     const std::size_t before = store.size();
     const Unrecorded off;
     double loss = 0;
@@ -108,6 +116,7 @@ class SviState {
  private:
   double differentiate(const Program& program, const Trace_ELBO& elbo, Draws draws);
   void collect(Tape& tape);
+  void forget_removed(const ParamStore& store, Optimizer& optimizer);
   [[noreturn]] static void raise_gradient(const Param& p, Index i, double g) ;
 
   std::uint64_t seed_;
@@ -116,6 +125,13 @@ class SviState {
   std::vector<Param*> touched_;
   std::vector<double> gradient_;
   std::vector<ParamStep> params_;
+  /// Parameters that the optimiser has state for, by the store they were in.
+  struct Trained {
+    std::uint64_t key;
+    const ParamStore* store;
+  };
+  std::vector<Trained> trained_;
+  std::uint64_t generation_ = 0;  ///< of the store in the last step
 };
 
 WICK_COLD inline void SviState::raise_gradient(const Param& p, Index i, double g) {
@@ -123,11 +139,33 @@ WICK_COLD inline void SviState::raise_gradient(const Param& p, Index i, double g
                         {"lower the learning rate or start elsewhere\n  or look for sqrt, log or pow at 0, or for x / x in the model: their slopes are infinite there"});
 }
 
+/// The parameters of a store have changed: the optimiser drops the state of those that are gone.
+WICK_COLD inline void SviState::forget_removed(const ParamStore& store, Optimizer& optimizer) {
+  std::vector<std::uint64_t> removed;
+  std::size_t kept = 0;
+  for (const Trained& t : trained_) {
+    bool alive = t.store != &store;
+    for (const Param& p : store) alive = alive || p.serial() == t.key;
+    if (alive)
+      trained_[kept++] = t;
+    else
+      removed.push_back(t.key);
+  }
+  trained_.resize(kept);
+  if (!removed.empty()) optimizer.forget(removed);
+  for (const ParamStep& p : params_) {
+    bool known = false;
+    for (const Trained& t : trained_) known = known || t.key == p.key;
+    if (!known) trained_.push_back({p.key, &store});
+  }
+  generation_ = store.generation();
+}
+
 inline double SviState::differentiate(const Program& program, const Trace_ELBO& elbo, Draws draws) {
   touched_.clear();
   gradient_.clear();
   params_.clear();
-  const ParamCapture capture(touched_);
+  const ParamCapture capture(touched_, param_store());
   double loss = 0;
   for (Index p = 0; p < elbo.num_particles(); ++p) {
     draws.particle = static_cast<std::uint64_t>(p);
@@ -139,13 +177,10 @@ inline double SviState::differentiate(const Program& program, const Trace_ELBO& 
   }
   std::size_t at = 0;
   for (Param* p : touched_) {
-    const Index n = p->shape().numel();
+    const Index n = p->numel();
     const double* g = gradient_.data() + at;
-    double bad = 0;
-    for (Index i = 0; i < n; ++i) bad += g[i] - g[i];
-    if (WICK_UNLIKELY(bad != 0))
-      for (Index i = 0; i < n; ++i)
-        if (g[i] - g[i] != 0) raise_gradient(*p, i, g[i]);
+    const Index bad = first_outside(real_set, g, n);
+    if (WICK_UNLIKELY(bad >= 0)) raise_gradient(*p, bad, g[bad]);
     params_.push_back({p->serial(), p->name().view(), nullptr, g, n});
     at += static_cast<std::size_t>(n);
   }
@@ -156,15 +191,15 @@ inline double SviState::differentiate(const Program& program, const Trace_ELBO& 
 inline void SviState::collect(Tape& tape) {
   std::size_t at = 0;
   for (Param* p : touched_) {
-    const std::size_t n = static_cast<std::size_t>(p->shape().numel());
+    const std::size_t n = static_cast<std::size_t>(p->numel());
     if (at + n > gradient_.size()) gradient_.resize(at + n, 0.0);
-    if (p->run() == tape.run()) {
+    if (WICK_LIKELY(p->run() == tape.run())) {
       const Record& r = tape[p->record()];
       double* to = gradient_.data() + at;
       if (!r.is_tensor())
         *to += r.adjoint;
       else if (r.buffer != nullptr)
-        for (std::size_t i = 0; i < n; ++i) to[i] += r.buffer[i];
+        add_array(p->numel(), r.buffer, to);
     } else if (WICK_UNLIKELY(p->inside() == tape.run())) {
       p->raise_nested();
     }
@@ -197,7 +232,8 @@ WICK_NOINLINE inline std::vector<double> run_steps(const RunOptions& o, const Ca
 /// `SVI svi(model, guide, Adam({.lr = 0.05}), Trace_ELBO()); for (...) double loss = svi.step(x, y);`
 /// Model and guide are callables with the same arguments, held by value (use std::ref to share one). A step that throws leaves
 /// parameters, optimiser state and the handler stack as they were, so that the caller can go on; the step after it draws other numbers.
-/// Throws: what the program throws, wick.elbo.E300–E307, wick.svi.E310 (non-finite gradient), E311.
+/// Parameters are those of the store in force when the step begins. An SVI object is neither copied nor moved.
+/// Throws: what the program throws, wick.elbo.E300–E307, wick.svi.E310 (non-finite gradient), E311, E312 (a parameter of another store).
 template <class Model, class Guide, class Optim = Adam, class Elbo = Trace_ELBO>
 class SVI {
  public:

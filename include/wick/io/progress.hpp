@@ -2,6 +2,7 @@
 /// A progress line for long runs, silent where nobody watches.
 #pragma once
 
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 
@@ -13,14 +14,19 @@
 
 namespace wick::inline WICK_ABI::detail {
 
-/// "step 1200/5000  loss 31.42  8123 it/s  ETA 0:03" into `out`; returns its length.
+/// "step 1200/5000  loss 31.42  8123 it/s  ETA 0:03" into `out`, cut off where it has no room; returns its length.
 WICK_COLD inline int format_progress(char* out, std::size_t room, Index done, Index all, double loss, double seconds) {
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-  const long left = rate > 0 ? static_cast<long>(static_cast<double>(all - done) / rate + 0.5) : 0;
-  const int length = std::snprintf(out, room, "step %lld/%lld  loss %.2f  %.*f it/s  ETA ", static_cast<long long>(done), static_cast<long long>(all), loss,
-                                   rate < 10 ? 2 : 0, rate);
-  if (left < 3600) return length + std::snprintf(out + length, room - static_cast<std::size_t>(length), "%ld:%02ld", left / 60, left % 60);
-  return length + std::snprintf(out + length, room - static_cast<std::size_t>(length), "%ld:%02ld:%02ld", left / 3600, left / 60 % 60, left % 60);
+  const double seconds_left = rate > 0 ? static_cast<double>(all - done) / rate + 0.5 : 0;
+  const long left = seconds_left < 3.6e9 ? static_cast<long>(seconds_left) : 3600000000L;
+  char eta[32];
+  if (left < 3600)
+    std::snprintf(eta, sizeof eta, "%ld:%02ld", left / 60, left % 60);
+  else
+    std::snprintf(eta, sizeof eta, "%ld:%02ld:%02ld", left / 3600, left / 60 % 60, left % 60);
+  const int length = std::snprintf(out, room, std::abs(loss) < 1e7 ? "step %lld/%lld  loss %.2f  %.*f it/s  ETA %s" : "step %lld/%lld  loss %.6g  %.*f it/s  ETA %s",
+                                   static_cast<long long>(done), static_cast<long long>(all), loss, rate < 10 ? 2 : 0, rate, eta);
+  return length < static_cast<int>(room) ? length : static_cast<int>(room) - 1;
 }
 
 /// Writes `format_progress` over itself on standard error, at most ten times a second, if that is a terminal.

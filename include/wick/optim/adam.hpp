@@ -41,15 +41,38 @@ class Adam final : public Optimizer {
     }
   }
 
+  void forget(std::span<const std::uint64_t> keys) override {
+    std::size_t kept = 0, end = 0;
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      State s = states_[i];
+      const std::size_t begin = s.offset, size = (i + 1 < states_.size() ? states_[i + 1].offset : moments_.size()) - begin;
+      bool gone = false;
+      for (const std::uint64_t k : keys) gone = gone || k == s.key;
+      if (gone) continue;
+      for (std::size_t j = 0; j < size; ++j) moments_[end + j] = moments_[begin + j];
+      s.offset = end;
+      states_[kept++] = s;
+      end += size;
+    }
+    states_.resize(kept);
+    moments_.resize(end);
+  }
+
   void step(std::span<const ParamStep> params) noexcept override {
     std::size_t near = 0;
+    double power1 = 0, power2 = 0, rate = o_.lr, correction = 1;
     for (const ParamStep& p : params) {
       const std::size_t at = find(p.key, near);
       State& s = states_[at];
       near = at + 1;
       s.power1 *= o_.beta1;
       s.power2 *= o_.beta2;
-      const double rate = o_.lr / (1.0 - s.power1), correction = 1.0 / __builtin_sqrt(1.0 - s.power2);
+      if (s.power1 != power1 || s.power2 != power2) {  // else as old as the parameter before
+        power1 = s.power1;
+        power2 = s.power2;
+        rate = o_.lr / (1.0 - power1);
+        correction = 1.0 / __builtin_sqrt(1.0 - power2);
+      }
       double *m = moments_.data() + s.offset, *v = m + p.size;
       using math::Packet;
       Index k = 0;

@@ -24,6 +24,8 @@ class Optimizer {
   virtual ~Optimizer() = default;
   /// Makes room for the state of all these parameters; may throw, and then nothing has changed.
   virtual void prepare(std::span<const ParamStep> params) = 0;
+  /// These parameters are no more: their state can go.
+  virtual void forget(std::span<const std::uint64_t> keys) { static_cast<void>(keys); }
   /// Changes the values; does not throw after `prepare`.
   virtual void step(std::span<const ParamStep> params) noexcept = 0;
 };

@@ -84,9 +84,9 @@ namespace handlers {
 template <>
 class block<Scope> final : public Handler {
  public:
-  [[nodiscard]] explicit block(const BlockOptions& o = {}) : own_(o), rule_(&own_) { enter(); }
+  [[nodiscard]] explicit block(const BlockOptions& o = {}) : own_(o), rule_(&own_) { enter(all_types, no_types); }
   /// The rule is not copied: it must outlive the scope.
-  [[nodiscard]] explicit block(const detail::HideRule* rule) : own_({}), rule_(rule) { enter(); }
+  [[nodiscard]] explicit block(const detail::HideRule* rule) : own_({}), rule_(rule) { enter(all_types, no_types); }
   void process(Message& m) override {
     if (!(*rule_)(m)) return;
     m.stop = true;

@@ -16,11 +16,10 @@ class condition;
 template <>
 class condition<Scope> final : public Handler {
  public:
-  [[nodiscard]] explicit condition(Values data) : own_(std::move(data)), data_(&own_) { enter(); }
+  [[nodiscard]] explicit condition(Values data) : own_(std::move(data)), data_(&own_) { enter(types_of(SiteType::sample), no_types); }
   /// The values are not copied: they must outlive the scope.
-  [[nodiscard]] explicit condition(const Values* data) : data_(data) { enter(); }
+  [[nodiscard]] explicit condition(const Values* data) : data_(data) { enter(types_of(SiteType::sample), no_types); }
   void process(Message& m) override {
-    if (m.type != SiteType::sample) return;
     const Tensor* v = data_->find(m.name);
     if (v == nullptr) return;
     m.value = *v;

@@ -17,13 +17,14 @@ class mask<Scope> final : public Handler {
  public:
   [[nodiscard]] explicit mask(Tensor m) : mask_(std::move(m)) {
     check(mask_);
-    enter();
+    enter(types_of(SiteType::sample), no_types);
   }
   void process(Message& m) override {
-    if (m.type != SiteType::sample) return;
     m.mask = m.mask.empty() ? mask_ : (m.mask & mask_);
   }
   static void check(const Tensor& m) {
+    if (WICK_UNLIKELY(m.empty())) detail::raise_empty("handlers::mask: the mask");
+    detail::kind_in(m, detail::context.tape);  // another thread's unfinished step?
     const Index bad = constraints::boolean.first_violation(m);
     if (WICK_UNLIKELY(bad >= 0)) raise(m, bad);
   }

@@ -19,11 +19,11 @@ template <>
 class replay<Scope> final : public Handler {
  public:
   /// The trace is not copied: it must outlive the scope.
-  [[nodiscard]] explicit replay(const Trace& t) : trace_(&t) { enter(); }
-  [[nodiscard]] explicit replay(Trace&& t) : own_(std::move(t)), trace_(&own_) { enter(); }
+  [[nodiscard]] explicit replay(const Trace& t) : trace_(&t) { enter(kSeen, no_types); }
+  [[nodiscard]] explicit replay(Trace&& t) : own_(std::move(t)), trace_(&own_) { enter(kSeen, no_types); }
   void process(Message& m) override {
     const bool is_plate = m.type == SiteType::plate;
-    if (!is_plate && (m.type != SiteType::sample || m.is_observed)) return;
+    if (!is_plate && m.is_observed) return;
     const Site* s = trace_->find(m.name);
     if (s == nullptr) return;
     if (is_plate) return replay_plate(m, *s);
@@ -34,6 +34,7 @@ class replay<Scope> final : public Handler {
   }
 
  private:
+  static constexpr SiteTypes kSeen = types_of(SiteType::sample) | types_of(SiteType::plate);
   static void replay_plate(Message& m, const Site& s) {
     if (s.type != SiteType::plate) return;
     if (WICK_UNLIKELY(s.full_size != m.full_size)) {

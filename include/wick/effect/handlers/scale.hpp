@@ -18,13 +18,15 @@ class scale<Scope> final : public Handler {
  public:
   [[nodiscard]] explicit scale(Tensor factor) : factor_(std::move(factor)) {
     check(factor_);
-    enter();
+    enter(types_of(SiteType::sample), no_types);
   }
   void process(Message& m) override {
-    if (m.type == SiteType::sample) detail::scale_by(m.scale, factor_);
+    detail::scale_by(m.scale, factor_);
   }
   static void check(const Tensor& factor) {
     if (WICK_LIKELY(detail::TensorAccess::is_scalar(factor) && factor.item() > 0 && factor.item() < detail::kInf)) return;
+    if (factor.empty()) detail::raise_empty("handlers::scale: the factor");
+    detail::kind_in(factor, detail::context.tape);  // another thread's unfinished step?
     const Index bad = constraints::positive.first_violation(factor);
     if (bad >= 0) raise(factor, bad);
   }

@@ -21,10 +21,10 @@ class trace<Scope> final : public Handler {
   /// Records into `out`, which is emptied first and must outlive the scope.
   [[nodiscard]] explicit trace(Trace& out) : out_(&out) {
     out.clear();
-    enter();
+    enter(types_of(SiteType::plate), all_types);
   }
   void process(Message& m) override {
-    if (m.type != SiteType::plate || m.done) return;
+    if (m.done) return;
     const Site* s = out_->find(m.name);
     if (s == nullptr || s->type != SiteType::plate || s->full_size != m.full_size) return;
     m.value = s->value;
