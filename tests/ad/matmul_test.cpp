@@ -117,6 +117,69 @@ TEST_CASE("matmul: NaN and infinity pass through", "[ad]") {
   }
 }
 
+TEST_CASE("matmul: an adjoint of 0 leaves no trace, whatever stands in the other factor", "[ad]") {
+  // The oracle: the same product with 0 in place of what is not finite, whose adjoint is 0.
+  const auto check = [](Index n, Index k, Index m) {
+    INFO(n << " x " << k << " x " << m);
+    for (const double bad : {wick::detail::kNaN, wick::detail::kInf, -wick::detail::kInf})
+      for (const bool left : {true, false}) {
+        // Row 1 of A does not count, or column 1 of B.
+        if ((left ? n : m) < 2) continue;
+        std::vector<double> a = wave({n, k}).to_vector(), b = wave({k, m}, 1).to_vector(),
+                            w = wave({n, m}, 2).to_vector();
+        for (Index i = 0; i < n; ++i)
+          for (Index j = 0; j < m; ++j)
+            if ((left ? i : j) == 1) w[static_cast<std::size_t>(i * m + j)] = 0;
+        std::vector<double> clean_a = a, clean_b = b;
+        for (Index q = 0; q < k; ++q) {
+          const auto at = static_cast<std::size_t>(left ? k + q : q * m + 1);
+          (left ? a : b)[at] = bad;
+          (left ? clean_a : clean_b)[at] = 0;
+        }
+        const auto gradient = [&](const std::vector<double>& x, const std::vector<double>& y) {
+          const Shape sx = n == 1 ? Shape{k} : Shape{n, k}, sy = m == 1 ? Shape{k} : Shape{k, m};
+          // What was accumulated before (2 x, 3 y, weighted where these are finite) must survive.
+          const Tensor fx = wick::from_values(sx, x), fy = wick::from_values(sy, y);
+          const auto g = wick::grad([&](const Tensor& p, const Tensor& q) {
+            const Tensor y0 = wick::matmul(p, q), weights = wick::reshape(wick::from_values({n, m}, w), y0.shape());
+            const Tensor before = wick::sum(wick::where(abs(fx) < 1e300, 2 * p, 0)) + wick::sum(wick::where(abs(fy) < 1e300, 3 * q, 0));
+            return before + wick::sum(wick::where(weights == 0, 0, y0 * weights));
+          })(fx, fy);
+          return std::pair{g[0], g[1]};
+        };
+        const auto [ga, gb] = gradient(a, b);
+        const auto [ca, cb] = gradient(clean_a, clean_b);
+        const auto near = [](const Tensor& x, const Tensor& y, const std::vector<double>& finite) {
+          for (Index i = 0; i < x.numel(); ++i)
+            if (std::isfinite(finite[static_cast<std::size_t>(i)]) && !(std::abs(x.data()[i] - y.data()[i]) <= 1e-13 * (1 + std::abs(y.data()[i])))) return false;
+          return true;
+        };
+        CHECK(near(ga, ca, a));
+        CHECK(near(gb, cb, b));
+        // What does not count has the gradient of what does not count.
+        for (Index q = 0; q < k; ++q) {
+          const auto at = left ? k + q : q * m + 1;
+          CHECK((left ? ga : gb).data()[at] == 0.0);
+        }
+      }
+  };
+  for (const Index n : {1, 2, 3, 9})
+    for (const Index k : {1, 2, 3, 8, 20})
+      for (const Index m : {1, 2, 3, 9}) check(n, k, m);
+  check(70, 70, 1);
+  check(1, 70, 70);
+  check(40, 50, 60);
+}
+
+TEST_CASE("matmul: a product that is not finite has its gradient all the same where the adjoint is not 0", "[ad]") {
+  const double not_a_number = wick::detail::kNaN;
+  const Tensor a{{1.0, not_a_number}, {2.0, 3.0}};
+  const auto [v, g] = wick::value_and_grad([&](const Tensor& x) { return wick::sum(wick::matmul(a, x) * Tensor{1.0, 0.0}); })(Tensor{1.0, 1.0});
+  CHECK(std::isnan(v.item()));
+  CHECK(g.at({0}) == 1.0);
+  CHECK(std::isnan(g.at({1})));
+}
+
 TEST_CASE("matmul: ranks and sizes that do not fit", "[ad][errors]") {
   using wick_test::expect_throws_alike;
   expect_throws_alike<wick::ShapeError>("sizes", "wick.op.E129", "transpose", product, wave({2, 3}), wave({2}));

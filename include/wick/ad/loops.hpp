@@ -94,6 +94,29 @@ WICK_NOINLINE inline double dot_array(Index n, const double* g, const double* b)
   }
   return n > kChunk ? total.total() : sum;
 }
+/// Whether any element is 0.
+WICK_NOINLINE inline bool has_zero(Index n, const double* x) {
+  Index i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const Packet none(0.0);
+    if (any((Packet::load(x + i) == none) | (Packet::load(x + i + 8) == none) | (Packet::load(x + i + 16) == none) |
+            (Packet::load(x + i + 24) == none)))
+      return true;
+  }
+  for (; i < n; ++i)
+    if (x[i] == 0) return true;
+  return false;
+}
+/// Whether no element is NaN or infinite.
+WICK_NOINLINE inline bool all_finite(Index n, const double* x) {
+  Packet s(0.0);
+  double rest = 0;
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) s = s + Packet::load(x + i) * Packet(0.0);
+  for (; i < n; ++i) rest += x[i] * 0.0;
+  return math::sum(s) + rest == 0;
+}
+
 /// d = 0 where g = 0.
 WICK_NOINLINE inline void silence(Index n, const double* g, double* d) {
   Index i = 0;

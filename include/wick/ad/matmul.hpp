@@ -36,25 +36,75 @@ inline void matmul_forward(Tape& tape, std::uint32_t i) {
   matmul_run(p, tape.data(p.a), tape.data(p.b), output_of(tape, i));
 }
 
+inline void matmul_add_left(const MatmulPayload& p, const double* g, const double* b, double* to) {
+  if (p.m == 1)
+    outer_product(g, b, to, p.n, p.k);
+  else if (p.n == 1)
+    mat_vec(b, g, to, p.k, p.m);
+  else
+    gemm({g, p.m, 1}, {b, 1, p.m}, to, p.n, p.m, p.k);
+}
+inline void matmul_add_right(const MatmulPayload& p, const double* g, const double* a, double* to) {
+  if (p.m == 1)
+    vec_mat(g, a, to, p.n, p.k);
+  else if (p.n == 1)
+    outer_product(a, g, to, p.k, p.m);
+  else
+    gemm({a, 1, p.k}, {g, p.m, 1}, to, p.k, p.n, p.m);
+}
+
+/// The same with 0 · x = 0 for elements of G that are 0, whatever x is.
+WICK_COLD inline void matmul_add_left_of_zeros(const MatmulPayload& p, const double* g, const double* b, double* to) {
+  for (Index i = 0; i < p.n; ++i)
+    for (Index q = 0; q < p.k; ++q)
+      for (Index j = 0; j < p.m; ++j) to[i * p.k + q] += adjoint_product(g[i * p.m + j], b[q * p.m + j]);
+}
+WICK_COLD inline void matmul_add_right_of_zeros(const MatmulPayload& p, const double* g, const double* a, double* to) {
+  for (Index i = 0; i < p.n; ++i)
+    for (Index q = 0; q < p.k; ++q)
+      for (Index j = 0; j < p.m; ++j) to[q * p.m + j] += adjoint_product(g[i * p.m + j], a[i * p.k + q]);
+}
+
+using MatmulAdd = void (*)(const MatmulPayload& p, const double* g, const double* x, double* to);
+
+/// Adds by `usual`; where that gives something that is not finite, by `careful` instead. `to` gets only the one that counts.
+WICK_NOINLINE inline void matmul_add_checked(const MatmulPayload& p, const double* g, const double* x, double* to, Index size, MatmulAdd usual,
+                                             MatmulAdd careful) {
+  std::size_t capacity = 0;
+  const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(double);
+  auto* sums = static_cast<double*>(thread_pool.take(bytes, capacity));
+  std::memset(sums, 0, bytes);
+  usual(p, g, x, sums);
+  if (all_finite(size, sums))
+    add_array(size, sums, to);
+  else
+    careful(p, g, x, to);
+  thread_pool.give(sums, capacity);
+}
+
 /// dA += G Bᵀ and dB += Aᵀ G, for the arguments that are differentiable.
+///
+/// An element of G that is 0 leaves no trace (see `adjoint_product`): masked rows of A may hold anything. The kernels do not look;
+/// so where G has zeros, first the smaller of factor and result is tested, and only where it is not finite the careful loops run.
 inline void matmul_backward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<MatmulPayload*>(tape[i].payload);
   const double *g = tape.adjoint(i), *a = tape.data(p.a), *b = tape.data(p.b);
+  const bool zeros = has_zero(p.n * p.m, g);
   if (double* to = tape.adjoint(p.a)) {
-    if (p.m == 1)
-      outer_product(g, b, to, p.n, p.k);
-    else if (p.n == 1)
-      mat_vec(b, g, to, p.k, p.m);
+    if (zeros && p.n == 1)
+      matmul_add_checked(p, g, b, to, p.k, &matmul_add_left, &matmul_add_left_of_zeros);
+    else if (zeros && !all_finite(p.k * p.m, b))
+      matmul_add_left_of_zeros(p, g, b, to);
     else
-      gemm({g, p.m, 1}, {b, 1, p.m}, to, p.n, p.m, p.k);
+      matmul_add_left(p, g, b, to);
   }
   if (double* to = tape.adjoint(p.b)) {
-    if (p.m == 1)
-      vec_mat(g, a, to, p.n, p.k);
-    else if (p.n == 1)
-      outer_product(a, g, to, p.k, p.m);
+    if (zeros && p.n != 1)
+      matmul_add_checked(p, g, a, to, p.k * p.m, &matmul_add_right, &matmul_add_right_of_zeros);
+    else if (zeros && !all_finite(p.k, a))
+      matmul_add_right_of_zeros(p, g, a, to);
     else
-      gemm({a, 1, p.k}, {g, p.m, 1}, to, p.k, p.n, p.m);
+      matmul_add_right(p, g, a, to);
   }
 }
 inline constexpr OpFns matmul_ops{"matmul", &matmul_forward, &matmul_backward};
