@@ -32,14 +32,16 @@ struct ElementFns {
 template <class F, unsigned Arity>
 void element_forward(Index packets, double* out, const double* const* in, const Index* step) {
   const double *a = in[0], *b = Arity > 1 ? in[1] : a, *c = Arity > 2 ? in[2] : a;
-  const Index sa = step[0], sb = Arity > 1 ? step[1] : 0, sc = Arity > 2 ? step[2] : 0;
-  for (; packets > 0; --packets, out += 8, a += sa, b += sb, c += sc) {
+  using V = math::PacketPart;
+  constexpr Index parts = Packet::parts;
+  const Index sa = step[0] / parts, sb = Arity > 1 ? step[1] / parts : 0, sc = Arity > 2 ? step[2] / parts : 0;
+  for (Index left = packets * parts; left > 0; --left, out += V::lanes, a += sa, b += sb, c += sc) {
     if constexpr (Arity == 1)
-      F::f(Packet::load(a)).store(out);
+      F::f(V::load(a)).store(out);
     else if constexpr (Arity == 2)
-      F::f(Packet::load(a), Packet::load(b)).store(out);
+      F::f(V::load(a), V::load(b)).store(out);
     else
-      F::f(Packet::load(a), Packet::load(b), Packet::load(c)).store(out);
+      F::f(V::load(a), V::load(b), V::load(c)).store(out);
   }
 }
 
@@ -47,14 +49,16 @@ template <class F, unsigned Arity>
 void element_partials(Index packets, const double* g, const double* out, const double* const* in, const Index* step,
                       double* const* d) {
   const double *a = in[0], *b = Arity > 1 ? in[1] : a;
-  const Index sa = step[0], sb = Arity > 1 ? step[1] : 0;
-  for (Index i = 0; packets > 0; --packets, i += 8, a += sa, b += sb) {
-    const Packet gi = Packet::load(g + i), x = Packet::load(a);
+  using V = math::PacketPart;
+  constexpr Index parts = Packet::parts;
+  const Index sa = step[0] / parts, sb = Arity > 1 ? step[1] / parts : 0, n = 8 * packets;
+  for (Index i = 0; i < n; i += V::lanes, a += sa, b += sb) {
+    const V gi = V::load(g + i), x = V::load(a);
     if constexpr (Arity == 1) {
-      F::d(gi, x, Packet::load(out + i)).store(d[0] + i);
+      F::d(gi, x, V::load(out + i)).store(d[0] + i);
     } else if constexpr (Arity == 2) {
-      if (d[0] != nullptr) F::da(gi, x, Packet::load(b), Packet::load(out + i)).store(d[0] + i);
-      if (d[1] != nullptr) F::db(gi, x, Packet::load(b), Packet::load(out + i)).store(d[1] + i);
+      if (d[0] != nullptr) F::da(gi, x, V::load(b), V::load(out + i)).store(d[0] + i);
+      if (d[1] != nullptr) F::db(gi, x, V::load(b), V::load(out + i)).store(d[1] + i);
     } else {  // where(c, a, b): the condition has no derivative
       if (d[1] != nullptr) F::da(gi, x).store(d[1] + i);
       if (d[2] != nullptr) F::db(gi, x).store(d[2] + i);

@@ -50,69 +50,93 @@ struct FuseSpec {
 template <class F>
 concept HasPrep = requires { F::prep_mask; };
 
+/// A sum over elements that come a part of a packet at a time, in the order of whole packets.
+class LaneSums {
+ public:
+  WICK_INLINE LaneSums() {
+    for (int i = 0; i < Packet::parts; ++i) at(i) = math::PacketPart(0.0);
+  }
+  WICK_INLINE void add(Index i, const math::PacketPart& x) {
+    auto& sum = at(i / math::PacketPart::lanes % Packet::parts);
+    sum = sum + x;
+  }
+  WICK_INLINE double total() {
+    Packet whole;
+    for (int i = 0; i < Packet::parts; ++i) whole.set_part(i, at(i));
+    return math::sum(whole);
+  }
+
+ private:
+  WICK_INLINE math::PacketPart& at(Index i) { return at_[Packet::parts == 1 ? 0 : i]; }  // one stays in a register
+  math::PacketPart at_[Packet::parts];
+};
+
 template <unsigned Live, unsigned K>
-WICK_INLINE auto fuse_argument(const Packet& x) {
+WICK_INLINE auto fuse_argument(const math::PacketPart& x) {
   if constexpr ((Live >> K & 1u) != 0)
     return math::variable<K>(x);
   else
     return x;
 }
 
-/// Keeps the partial of argument K.
-template <unsigned K, class R>
-WICK_INLINE void keep_partial(const FuseArgument& a, Packet& sum, const R& r, const math::PacketMask& valid, Index i, Index n) {
-  if (a.keep == Keep::none) return;
-  const Packet d = where(valid, math::partial<K>(r), Packet(0.0));
+/// Keeps a partial of an argument.
+WICK_INLINE void keep_partial(const FuseArgument& a, LaneSums& sum, const math::PacketPart& d, Index i, Index n) {
   switch (a.keep) {
     case Keep::none: break;
     case Keep::store: store_at(a.partial, i, n, d); break;
-    case Keep::add: store_at(a.partial, i, n, load_at(a.partial, true, i, n) + d); break;
-    case Keep::sum: sum = sum + d; break;
+    case Keep::add: store_at(a.partial, i, n, load_at<math::PacketPart>(a.partial, true, i, n) + d); break;
+    case Keep::sum: sum.add(i, d); break;
   }
 }
 
-template <class F, unsigned Arity, unsigned Live, std::size_t... K>
-WICK_INLINE void fuse_run(const F& f, FuseRun& run, std::index_sequence<K...>) {
-  Packet sum(0.0);
-  Packet sums[Arity] = {((void)K, Packet(0.0))...};
-  const FuseArgument a[] = {run.arguments[K]...};
-  const Index n = run.n;
-  double* const out = run.out;
-  const auto argument = [&a, n]<unsigned J>(std::integral_constant<unsigned, J>, Index i) WICK_LAMBDA_INLINE {
-    return fuse_argument<Live, J>(load_at(a[J].in, a[J].step, i, n));
-  };
-  const auto step = [&](Index i, const auto& value) WICK_LAMBDA_INLINE {
-    math::PacketMask valid = n - i >= 8 ? math::PacketMask(true) : first_lanes(n - i);
-    if (run.mask != nullptr) valid = valid & (load_at(run.mask, run.mask_step, i, n) != Packet(0.0));
-    const Packet v = where(valid, math::value_of(value), Packet(0.0));
-    sum = sum + v;
-    if (out != nullptr) store_at(out, i, n, v);
-    if constexpr (Live != 0) (keep_partial<K>(a[K], sums[K], value, valid, i, n), ...);
-  };
-  if constexpr (HasPrep<F>) {
-    const bool moves = (((F::prep_mask >> K & 1u) != 0 && a[K].step) || ...);
-    auto prep = F::prep(argument(std::integral_constant<unsigned, K>{}, 0)...);
-    for (Index i = 0; i < n; i += 8) {
-      if (moves && i != 0) prep = F::prep(argument(std::integral_constant<unsigned, K>{}, i)...);
-      step(i, f(argument(std::integral_constant<unsigned, K>{}, i)..., prep));
+// Few levels of inlining: a compiler pays for the copy at each, and every density has two instantiations.
+template <class F, unsigned Live, class Arguments>
+struct FuseLoop;
+template <class F, unsigned Live, std::size_t... K>
+struct FuseLoop<F, Live, std::index_sequence<K...>> {
+  static void run(const void* function, FuseRun& run) {
+    if constexpr (std::is_empty_v<F> && std::is_default_constructible_v<F>)  // as densities are, for which there is no object
+      static_cast<void>(function), apply(F{}, run);
+    else
+      apply(*static_cast<const F*>(function), run);
+  }
+
+ private:
+  static WICK_INLINE void apply(const F& f, FuseRun& run) {
+    using V = math::PacketPart;
+    LaneSums sum, sums[sizeof...(K)];
+    const FuseArgument a[] = {run.arguments[K]...};
+    const Index n = run.n;
+    double* const out = run.out;
+    const auto argument = [&a, n]<unsigned J>(std::integral_constant<unsigned, J>, Index i) WICK_LAMBDA_INLINE {
+      return fuse_argument<Live, J>(load_at<V>(a[J].in, a[J].step, i, n));
+    };
+    const auto keep = [&](Index i, const auto& y) WICK_LAMBDA_INLINE {
+      typename V::Mask valid = n - i >= V::lanes ? typename V::Mask(true) : first_lanes<V>(n - i);
+      if (run.mask != nullptr) valid = valid & (load_at<V>(run.mask, run.mask_step, i, n) != V(0.0));
+      const V v = where(valid, math::value_of(y), V(0.0));
+      sum.add(i, v);
+      if (out != nullptr) store_at(out, i, n, v);
+      if constexpr (Live != 0) (keep_partial(a[K], sums[K], where(valid, math::partial<K>(y), V(0.0)), i, n), ...);
+    };
+    if constexpr (HasPrep<F>) {
+      const bool moves = (((F::prep_mask >> K & 1u) != 0 && a[K].step) || ...);
+      auto prep = F::prep(argument(std::integral_constant<unsigned, K>{}, 0)...);
+      for (Index i = 0; i < n; i += V::lanes) {
+        if (moves && i != 0) prep = F::prep(argument(std::integral_constant<unsigned, K>{}, i)...);
+        keep(i, f(argument(std::integral_constant<unsigned, K>{}, i)..., prep));
+      }
+    } else {
+      for (Index i = 0; i < n; i += V::lanes) keep(i, f(argument(std::integral_constant<unsigned, K>{}, i)...));
     }
-  } else {
-    for (Index i = 0; i < n; i += 8) step(i, f(argument(std::integral_constant<unsigned, K>{}, i)...));
+    run.sum = sum.total();
+    if constexpr (Live != 0) ((a[K].keep == Keep::sum ? void(run.arguments[K].sum = sums[K].total()) : void()), ...);
   }
-  run.sum = math::sum(sum);
-  if constexpr (Live != 0) ((a[K].keep == Keep::sum ? void(run.arguments[K].sum = math::sum(sums[K])) : void()), ...);
-}
-
-template <class F, unsigned Arity, unsigned Live>
-void fuse_kernel(const void* f, FuseRun& run) {
-  if constexpr (std::is_empty_v<F> && std::is_default_constructible_v<F>)  // as densities are, for which there is no object
-    static_cast<void>(f), fuse_run<F, Arity, Live>(F{}, run, std::make_index_sequence<Arity>{});
-  else
-    fuse_run<F, Arity, Live>(*static_cast<const F*>(f), run, std::make_index_sequence<Arity>{});
-}
+};
 
 /// `Live`: the arguments that have a derivative.
 template <class F, unsigned Arity, unsigned Live = (1u << Arity) - 1u>
-inline constexpr FuseSpec fuse_spec{"fuse", Arity, Live, &fuse_kernel<F, Arity, 0>, &fuse_kernel<F, Arity, Live>};
+inline constexpr FuseSpec fuse_spec{"fuse", Arity, Live, &FuseLoop<F, 0, std::make_index_sequence<Arity>>::run,
+                                     &FuseLoop<F, Live, std::make_index_sequence<Arity>>::run};
 
 }  // namespace wick::inline WICK_ABI::detail

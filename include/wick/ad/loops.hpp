@@ -13,35 +13,32 @@ namespace wick::inline WICK_ABI::detail {
 using math::Packet;
 using math::Scalar;
 
-/// a · b + c as one expression over native vectors: that is where both compilers may fuse it.
-WICK_INLINE Packet mul_add(const Packet& a, const Packet& b, const Packet& c) {
-  return math::detail::each<Packet>(
-      [](math::detail::Native x, math::detail::Native y, math::detail::Native z) { return x * y + z; }, a, b, c);
-}
-
 /// Copies n < 8 elements to a packet's room, of which the rest repeats the last: no element is out of the domain that
 /// was not before.
 inline void pad(double* room, const double* p, Index n) {
   for (Index i = 0; i < 8; ++i) room[i] = p[i < n ? i : n - 1];
 }
 
-/// Eight elements from `i` on; past the end the last one is repeated.
-WICK_INLINE Packet load_at(const double* p, bool step, Index i, Index n) {
-  if (!step) return Packet(*p);
-  if (WICK_LIKELY(n - i >= 8)) return Packet::load(p + i);
-  return Packet::load_tail(p + i, n - i);
+/// As many elements as fit `V`, from `i` on; past the end the last one is repeated.
+template <class V = Packet>
+WICK_INLINE V load_at(const double* p, bool step, Index i, Index n) {
+  if (!step) return V(*p);
+  if (WICK_LIKELY(n - i >= V::lanes)) return V::load(p + i);
+  return V::load_tail(p + i, n - i);
 }
-WICK_INLINE void store_at(double* p, Index i, Index n, const Packet& x) {
-  if (WICK_LIKELY(n - i >= 8)) {
+template <class V>
+WICK_INLINE void store_at(double* p, Index i, Index n, const V& x) {
+  if (WICK_LIKELY(n - i >= V::lanes)) {
     x.store(p + i);
   } else {
     x.store_tail(p + i, n - i);
   }
 }
 /// The first `n` lanes.
-WICK_INLINE math::PacketMask first_lanes(Index n) {
+template <class V = Packet>
+WICK_INLINE typename V::Mask first_lanes(Index n) {
   alignas(64) static constexpr double lanes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-  return Packet::load(lanes) < Packet(static_cast<double>(n));
+  return V::load(lanes) < V(static_cast<double>(n));
 }
 
 /// y += x.

@@ -241,25 +241,25 @@ WICK_NOINLINE V log1p_call(typename V::Argument x) {
 /// e^x. All x; overflows to inf and underflows through the subnormals to 0. Below 1.2 ulp.
 template <Plain V>
 WICK_INLINE V exp(const V& x) {
-  return detail::outline(&detail::exp_call<V>, x);
+  return detail::outline(&detail::exp_call<typename V::Part>, x);
 }
 
 /// e^x - 1, accurate near 0. All x. Below 1.2 ulp.
 template <Plain V>
 WICK_INLINE V expm1(const V& x) {
-  return detail::outline(&detail::expm1_call<V>, x);
+  return detail::outline(&detail::expm1_call<typename V::Part>, x);
 }
 
 /// The natural logarithm. x >= 0 (-inf at 0), NaN below. Below 1 ulp.
 template <Plain V>
 WICK_INLINE V log(const V& x) {
-  return detail::outline(&detail::log_call<V>, x);
+  return detail::outline(&detail::log_call<typename V::Part>, x);
 }
 
 /// log(1 + x), accurate near 0. x >= -1 (-inf at -1), NaN below. Below 1 ulp.
 template <Plain V>
 WICK_INLINE V log1p(const V& x) {
-  return detail::outline(&detail::log1p_call<V>, x);
+  return detail::outline(&detail::log1p_call<typename V::Part>, x);
 }
 
 }  // namespace wick::inline WICK_ABI::math

@@ -155,21 +155,21 @@ WICK_NOINLINE V trigamma_call(typename V::Argument x) {
 /// infinities.
 template <Plain V>
 WICK_INLINE V lgamma(const V& x) {
-  return detail::outline(&detail::lgamma_call<V>, x);
+  return detail::outline(&detail::lgamma_call<typename V::Part>, x);
 }
 
 /// The derivative of lgamma. For x > 0 relative error below 4e-15, near the root 1.4616 absolute error below 2e-15.
 /// x < 0 by reflection, slowly; -inf at +0, +inf at -0, NaN at -1, -2, ...
 template <Plain V>
 WICK_INLINE V digamma(const V& x) {
-  return detail::outline(&detail::digamma_call<V>, x);
+  return detail::outline(&detail::digamma_call<typename V::Part>, x);
 }
 
 /// The second derivative of lgamma. For x > 0 relative error below 2e-15. x < 0 by reflection, slowly; +inf at the
 /// poles.
 template <Plain V>
 WICK_INLINE V trigamma(const V& x) {
-  return detail::outline(&detail::trigamma_call<V>, x);
+  return detail::outline(&detail::trigamma_call<typename V::Part>, x);
 }
 
 }  // namespace wick::inline WICK_ABI::math

@@ -71,31 +71,31 @@ WICK_NOINLINE V softplus_pair_call(typename V::Argument x, V& slope) {
 /// Hyperbolic tangent. All x. Below 3 ulp.
 template <Plain V>
 WICK_INLINE V tanh(const V& x) {
-  return detail::outline(&detail::tanh_call<V>, x);
+  return detail::outline(&detail::tanh_call<typename V::Part>, x);
 }
 
 /// p = sigmoid(x) and q = sigmoid(-x) = 1 - p, each with full relative accuracy; p q is the derivative.
 template <Plain V>
 WICK_INLINE void sigmoid_pair(const V& x, V& p, V& q) {
-  p = detail::outline(&detail::sigmoid_pair_call<V>, x, q);
+  p = detail::outline(&detail::sigmoid_pair_call<typename V::Part>, x, q);
 }
 
 /// 1 / (1 + exp(-x)), accurate in both tails. All x. Below 3 ulp.
 template <Plain V>
 WICK_INLINE V sigmoid(const V& x) {
-  return detail::outline(&detail::sigmoid_call<V>, x);
+  return detail::outline(&detail::sigmoid_call<typename V::Part>, x);
 }
 
 /// s = softplus(x) and its derivative p = sigmoid(x), at the price of one exponential.
 template <Plain V>
 WICK_INLINE void softplus_pair(const V& x, V& s, V& p) {
-  s = detail::outline(&detail::softplus_pair_call<V>, x, p);
+  s = detail::outline(&detail::softplus_pair_call<typename V::Part>, x, p);
 }
 
 /// log(1 + exp(x)) without overflow or cancellation. All x. Below 3 ulp.
 template <Plain V>
 WICK_INLINE V softplus(const V& x) {
-  return detail::outline(&detail::softplus_call<V>, x);
+  return detail::outline(&detail::softplus_call<typename V::Part>, x);
 }
 
 }  // namespace wick::inline WICK_ABI::math

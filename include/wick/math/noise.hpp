@@ -63,11 +63,12 @@ __attribute__((noclone))
 #endif
 WICK_NOINLINE inline void
 quantiles_in_place(double* p, Index packets) {
-  for (; packets > 0; --packets, p += Packet::lanes) {
-    const Packet u = Packet::load(p);
-    const Packet m = u * (1.0 - u), x = (u + u) - 1.0;
-    Packet z = x * (normal_centre + (x * x) * (poly(normal_top, m) / poly(normal_bottom, m)));
-    const PacketMask tail = m < Packet(normal_limit);
+  using V = PacketPart;
+  for (Index left = packets * Packet::parts; left > 0; --left, p += V::lanes) {
+    const V u = V::load(p);
+    const V m = u * (1.0 - u), x = (u + u) - 1.0;
+    V z = x * (normal_centre + (x * x) * (poly(normal_top, m) / poly(normal_bottom, m)));
+    const V::Mask tail = m < V(normal_limit);
     if (WICK_UNLIKELY(any(tail))) z = where(tail, ndtri(u), z);
     z.store(p);
   }

@@ -132,20 +132,20 @@ WICK_NOINLINE V ndtri_call(typename V::Argument p) {
 /// The error function. All x. Below 1.5 ulp.
 template <Plain V>
 WICK_INLINE V erf(const V& x) {
-  return detail::outline(&detail::erf_call<V>, x);
+  return detail::outline(&detail::erf_call<typename V::Part>, x);
 }
 
 /// 1 - erf(x) with full relative accuracy for large x. All x. Below 8 ulp.
 template <Plain V>
 WICK_INLINE V erfc(const V& x) {
-  return detail::outline(&detail::erfc_call<V>, x);
+  return detail::outline(&detail::erfc_call<typename V::Part>, x);
 }
 
 /// The standard normal quantile: x with P(N(0, 1) <= x) = p. 0 <= p <= 1 (-inf and +inf at the ends), NaN elsewhere.
 /// Below 4 ulp for p >= 1e-16, 6 ulp below.
 template <Plain V>
 WICK_INLINE V ndtri(const V& p) {
-  return detail::outline(&detail::ndtri_call<V>, p);
+  return detail::outline(&detail::ndtri_call<typename V::Part>, p);
 }
 
 }  // namespace wick::inline WICK_ABI::math

@@ -9,10 +9,13 @@
 
 namespace wick::inline WICK_ABI::math {
 
-struct PacketMask;
-struct PacketBits;
+template <int N>
+struct BasicMask;
+template <int N>
+struct BasicBits;
 
 namespace detail {
+
 template <class V, bool ByValue>
 struct ArgumentOf {
   using Type = const V&;
@@ -21,105 +24,80 @@ template <class V>
 struct ArgumentOf<V, true> {
   using Type = V;
 };
-}  // namespace detail
 
-namespace detail {
-
-// g++ keeps an array of vectors in registers only if every index is a constant when it first looks, which is before
-// loops are unrolled: hence the written-out lists.
-template <class Out, class F, class... In>
-WICK_INLINE Out each(F f, const In&... in) {
-  Out r;
-  r.v[0] = f(in.v[0]...);
-  if constexpr (native_count > 1) r.v[1] = f(in.v[1]...);
-  if constexpr (native_count > 2) {
-    r.v[2] = f(in.v[2]...);
-    r.v[3] = f(in.v[3]...);
+// `statement` with i = 0, 1, … N − 1, written out: g++ keeps an array of vectors in registers only if every index is a
+// constant when it first looks, which is before loops are unrolled. Not a function of a lambda either: each level of
+// inlining costs a compiler another copy, and packet arithmetic was the greater part of what it had to compile.
+#define WICK_AT(index, statement) \
+  {                               \
+    constexpr int i = index;      \
+    statement;                    \
   }
-  if constexpr (native_count > 4) {
-    r.v[4] = f(in.v[4]...);
-    r.v[5] = f(in.v[5]...);
-    r.v[6] = f(in.v[6]...);
-    r.v[7] = f(in.v[7]...);
+#define WICK_EACH(statement)                                                                \
+  WICK_AT(0, statement)                                                                     \
+  if constexpr (N > 1) WICK_AT(1, statement)                                                \
+  if constexpr (N > 2) {                                                                    \
+    WICK_AT(2, statement) WICK_AT(3, statement)                                             \
+  }                                                                                         \
+  if constexpr (N > 4) {                                                                    \
+    WICK_AT(4, statement) WICK_AT(5, statement) WICK_AT(6, statement) WICK_AT(7, statement) \
   }
-  return r;
-}
-
-template <class P, class N>
-WICK_INLINE void fill_each(P& r, const N& x) {
-  r.v[0] = x;
-  if constexpr (native_count > 1) r.v[1] = x;
-  if constexpr (native_count > 2) r.v[2] = r.v[3] = x;
-  if constexpr (native_count > 4) r.v[4] = r.v[5] = r.v[6] = r.v[7] = x;
-}
-
-template <class P>
-WICK_INLINE void load_each(P& r, const double* p) {
-  constexpr int w = native_lanes;
-  r.v[0] = load_native(p);
-  if constexpr (native_count > 1) r.v[1] = load_native(p + w);
-  if constexpr (native_count > 2) {
-    r.v[2] = load_native(p + 2 * w);
-    r.v[3] = load_native(p + 3 * w);
+// `name` applied register by register: `body` is the same for the machine vectors x (and y).
+#define WICK_PACKET_UNARY(Out, name, In, body)      \
+  WICK_INLINE friend Out name(const In& a) {        \
+    Out r;                                          \
+    WICK_EACH(const auto x = a.v[i]; r.v[i] = body) \
+    return r;                                       \
   }
-  if constexpr (native_count > 4) {
-    r.v[4] = load_native(p + 4 * w);
-    r.v[5] = load_native(p + 5 * w);
-    r.v[6] = load_native(p + 6 * w);
-    r.v[7] = load_native(p + 7 * w);
+#define WICK_PACKET_BINARY(Out, name, In, body)                            \
+  WICK_INLINE friend Out name(const In& a, const In& b) {                  \
+    Out r;                                                                 \
+    WICK_EACH(const auto x = a.v[i]; const auto y = b.v[i]; r.v[i] = body) \
+    return r;                                                              \
   }
-}
-
-template <class P>
-WICK_INLINE void store_each(const P& r, double* p) {
-  constexpr int w = native_lanes;
-  store_native(p, r.v[0]);
-  if constexpr (native_count > 1) store_native(p + w, r.v[1]);
-  if constexpr (native_count > 2) {
-    store_native(p + 2 * w, r.v[2]);
-    store_native(p + 3 * w, r.v[3]);
-  }
-  if constexpr (native_count > 4) {
-    store_native(p + 4 * w, r.v[4]);
-    store_native(p + 5 * w, r.v[5]);
-    store_native(p + 6 * w, r.v[6]);
-    store_native(p + 7 * w, r.v[7]);
-  }
-}
 
 }  // namespace detail
 
-/// Eight doubles.
-struct Packet {
-  using Mask = PacketMask;
-  using Bits = PacketBits;
-  static constexpr int lanes = detail::packet_lanes;
+/// As many doubles as fit N machine registers.
+template <int N>
+struct BasicPacket {
+  using Mask = BasicMask<N>;
+  using Bits = BasicBits<N>;
+  static constexpr int lanes = N * detail::native_lanes;
   /// How a packet goes to a function that is not inlined: in its register if it has one, otherwise by reference.
-  using Argument = detail::ArgumentOf<Packet, detail::native_count == 1>::Type;
+  using Argument = typename detail::ArgumentOf<BasicPacket, N == 1>::Type;
+  /// What such a function works on at a time, and loops with a long body too: one register or two. Spelled out for the
+  /// four that a packet is with SSE2 it would overflow the registers, and be compiled twice as long.
+  static constexpr int registers = N > 2 ? 2 : N;
+  static constexpr int parts = N / registers;
+  using Part = BasicPacket<registers>;
 
-  detail::Native v[detail::native_count];
+  detail::Native v[N];
 
   /// Indeterminate lanes, as `double x;`.
-  Packet() = default;
+  BasicPacket() = default;
 
   /// The same number in every lane; implicit, so that `x + 1.0` is written as for doubles.
-  WICK_INLINE Packet(double x) { detail::fill_each(*this, detail::splat(x)); }
+  WICK_INLINE BasicPacket(double x) {
+    const detail::Native same = detail::splat(x);
+    WICK_EACH(v[i] = same)
+  }
 
-  /// Eight consecutive doubles; no alignment is asked for.
-  WICK_INLINE static Packet load(const double* p) {
-    Packet r;
-    detail::load_each(r, p);
+  /// Consecutive doubles; no alignment is asked for.
+  WICK_INLINE static BasicPacket load(const double* p) {
+    BasicPacket r;
+    WICK_EACH(r.v[i] = detail::load_native(p + i * detail::native_lanes))
     return r;
   }
 
-  /// The n doubles at p (1 <= n <= 7); the spare lanes repeat p[n - 1], so they are in the domain if the data are.
-  WICK_INLINE static Packet load_tail(const double* p, Index n) {
+  /// The n doubles at p (1 <= n < lanes); the spare lanes repeat p[n - 1], so they are in the domain if the data are.
+  WICK_INLINE static BasicPacket load_tail(const double* p, Index n) {
     double t[lanes];
     for (Index i = 0; i < lanes; ++i) t[i] = p[i < n ? i : n - 1];
     return load(t);
   }
 
-  WICK_INLINE void store(double* p) const { detail::store_each(*this, p); }
+  WICK_INLINE void store(double* p) const {WICK_EACH(detail::store_native(p + i * detail::native_lanes, v[i]))}
 
   /// The first n lanes.
   WICK_INLINE void store_tail(double* p, Index n) const {
@@ -142,120 +120,136 @@ struct Packet {
     t[i] = x;
     *this = load(t);
   }
+
+  /// The parts in turn.
+  WICK_INLINE Part part(int i) const {
+    Part r;
+    for (int k = 0; k < registers; ++k) r.v[k] = v[i * registers + k];
+    return r;
+  }
+  WICK_INLINE void set_part(int i, const Part& x) {
+    for (int k = 0; k < registers; ++k) v[i * registers + k] = x.v[k];
+  }
+
+  // Arithmetic.
+  WICK_PACKET_BINARY(BasicPacket, operator+, BasicPacket, x + y)
+  WICK_PACKET_BINARY(BasicPacket, operator-, BasicPacket, x - y)
+  WICK_PACKET_BINARY(BasicPacket, operator*, BasicPacket, (x * y))
+  WICK_PACKET_BINARY(BasicPacket, operator/, BasicPacket, x / y)
+  WICK_PACKET_UNARY(BasicPacket, operator-, BasicPacket, -x)
+  WICK_INLINE friend BasicPacket operator+(const BasicPacket& a) { return a; }
+  WICK_INLINE friend BasicPacket& operator+=(BasicPacket& a, const BasicPacket& b) { return a = a + b; }
+  WICK_INLINE friend BasicPacket& operator-=(BasicPacket& a, const BasicPacket& b) { return a = a - b; }
+  WICK_INLINE friend BasicPacket& operator*=(BasicPacket& a, const BasicPacket& b) { return a = a * b; }
+  WICK_INLINE friend BasicPacket& operator/=(BasicPacket& a, const BasicPacket& b) { return a = a / b; }
+  /// a · b + c as one expression over machine vectors: that is where both compilers may fuse it.
+  WICK_INLINE friend BasicPacket mul_add(const BasicPacket& a, const BasicPacket& b, const BasicPacket& c) {
+    BasicPacket r;
+    WICK_EACH(r.v[i] = a.v[i] * b.v[i] + c.v[i])
+    return r;
+  }
+
+  // Comparisons; false with a NaN, but for `!=`.
+  WICK_PACKET_BINARY(Mask, operator<, BasicPacket, detail::less(x, y))
+  WICK_PACKET_BINARY(Mask, operator<=, BasicPacket, detail::less_equal(x, y))
+  WICK_PACKET_BINARY(Mask, operator>, BasicPacket, detail::less(y, x))
+  WICK_PACKET_BINARY(Mask, operator>=, BasicPacket, detail::less_equal(y, x))
+  WICK_PACKET_BINARY(Mask, operator==, BasicPacket, detail::equal(x, y))
+  WICK_PACKET_BINARY(Mask, operator!=, BasicPacket, detail::not_equal(x, y))
+
+  /// Lane by lane `m ? a : b`; the lane not chosen has no influence, NaN or not.
+  WICK_INLINE friend BasicPacket where(const Mask& m, const BasicPacket& a, const BasicPacket& b) {
+    BasicPacket r;
+    WICK_EACH(r.v[i] = detail::select(m.v[i], a.v[i], b.v[i]))
+    return r;
+  }
+  WICK_PACKET_UNARY(Bits, to_bits, BasicPacket, detail::to_bits(x))
+
+  /// The square root, correctly rounded.
+  WICK_PACKET_UNARY(BasicPacket, sqrt, BasicPacket, detail::square_root(x))
+  /// The smaller and the larger; b if either is NaN.
+  WICK_PACKET_BINARY(BasicPacket, min, BasicPacket, detail::minimum(x, y))
+  WICK_PACKET_BINARY(BasicPacket, max, BasicPacket, detail::maximum(x, y))
+  // A packet whose address is taken lives in memory. Calls get and give copies made register by register, so that the
+  // packets of the caller stay in registers.
+  WICK_PACKET_UNARY(BasicPacket, own, BasicPacket, x)
 };
 
-/// Eight booleans.
-struct PacketMask {
-  detail::NativeMask v[detail::native_count];
+/// As many booleans.
+template <int N>
+struct BasicMask {
+  detail::NativeMask v[N];
 
-  PacketMask() = default;
-  WICK_INLINE PacketMask(bool x) { detail::fill_each(*this, detail::mask_splat(x)); }
+  BasicMask() = default;
+  WICK_INLINE BasicMask(bool x) {
+    const detail::NativeMask same = detail::mask_splat(x);
+    WICK_EACH(v[i] = same)
+  }
   /// Bit i of the result is lane i.
   WICK_INLINE unsigned bits() const {
     unsigned r = 0;
-    for (int i = 0; i < detail::native_count; ++i) r |= detail::mask_lanes(v[i]) << (i * detail::native_lanes);
+    WICK_EACH(r |= detail::mask_lanes(v[i]) << (i * detail::native_lanes))
     return r;
   }
   WICK_INLINE bool lane(Index i) const { return ((bits() >> i) & 1u) != 0; }
+
+  WICK_PACKET_BINARY(BasicMask, operator&, BasicMask, detail::mask_and(x, y))
+  WICK_PACKET_BINARY(BasicMask, operator|, BasicMask, detail::mask_or(x, y))
+  WICK_PACKET_BINARY(BasicMask, operator^, BasicMask, detail::mask_xor(x, y))
+  WICK_PACKET_UNARY(BasicMask, operator!, BasicMask, detail::mask_not(x))
+  /// True if any lane is.
+  WICK_INLINE friend bool any(const BasicMask& m) {
+    detail::NativeMask r = m.v[0];  // or first, test once
+    WICK_EACH(if (i > 0) r = detail::mask_or(r, m.v[i]))
+    return detail::mask_lanes(r) != 0;
+  }
+  /// True if every lane is.
+  WICK_INLINE friend bool all(const BasicMask& m) { return !any(!m); }
 };
 
-/// The bit patterns of eight doubles, with 64-bit modular arithmetic.
-struct PacketBits {
-  detail::NativeBits v[detail::native_count];
+/// The bit patterns of as many doubles, with 64-bit modular arithmetic.
+template <int N>
+struct BasicBits {
+  detail::NativeBits v[N];
 
-  PacketBits() = default;
-  WICK_INLINE PacketBits(detail::Word x) { detail::fill_each(*this, detail::splat_bits(x)); }
+  BasicBits() = default;
+  WICK_INLINE BasicBits(detail::Word x) {
+    const detail::NativeBits same = detail::splat_bits(x);
+    WICK_EACH(v[i] = same)
+  }
+  WICK_PACKET_UNARY(BasicPacket<N>, from_bits, BasicBits, detail::from_bits(x))
+  WICK_PACKET_BINARY(BasicBits, operator+, BasicBits, x + y)
+  WICK_PACKET_BINARY(BasicBits, operator-, BasicBits, x - y)
+  WICK_PACKET_BINARY(BasicBits, operator&, BasicBits, (x & y))
+  WICK_PACKET_BINARY(BasicBits, operator|, BasicBits, x | y)
+  WICK_PACKET_BINARY(BasicBits, operator^, BasicBits, x ^ y)
 };
-
-// `name` applied register by register: `body` is the same for a machine vector x (and y).
-#define WICK_PACKET_UNARY(Out, name, In, Vector, body)                             \
-  WICK_INLINE Out name(const In& a) {                                              \
-    return detail::each<Out>([](Vector x) WICK_LAMBDA_INLINE { return body; }, a); \
-  }
-#define WICK_PACKET_BINARY(Out, name, In, Vector, body)                                         \
-  WICK_INLINE Out name(const In& a, const In& b) {                                              \
-    return detail::each<Out>([](Vector x, Vector y) WICK_LAMBDA_INLINE { return body; }, a, b); \
-  }
-
-// Arithmetic.
-WICK_PACKET_BINARY(Packet, operator+, Packet, detail::Native, x + y)
-WICK_PACKET_BINARY(Packet, operator-, Packet, detail::Native, x - y)
-WICK_PACKET_BINARY(Packet, operator*, Packet, detail::Native, (x * y))
-WICK_PACKET_BINARY(Packet, operator/, Packet, detail::Native, x / y)
-WICK_PACKET_UNARY(Packet, operator-, Packet, detail::Native, -x)
-WICK_INLINE Packet operator+(const Packet& a) { return a; }
-WICK_INLINE Packet& operator+=(Packet& a, const Packet& b) { return a = a + b; }
-WICK_INLINE Packet& operator-=(Packet& a, const Packet& b) { return a = a - b; }
-WICK_INLINE Packet& operator*=(Packet& a, const Packet& b) { return a = a * b; }
-WICK_INLINE Packet& operator/=(Packet& a, const Packet& b) { return a = a / b; }
-
-// Comparisons; false with a NaN, but for `!=`.
-WICK_PACKET_BINARY(PacketMask, operator<, Packet, detail::Native, detail::less(x, y))
-WICK_PACKET_BINARY(PacketMask, operator<=, Packet, detail::Native, detail::less_equal(x, y))
-WICK_PACKET_BINARY(PacketMask, operator==, Packet, detail::Native, detail::equal(x, y))
-WICK_PACKET_BINARY(PacketMask, operator!=, Packet, detail::Native, detail::not_equal(x, y))
-WICK_INLINE PacketMask operator>(const Packet& a, const Packet& b) { return b < a; }
-WICK_INLINE PacketMask operator>=(const Packet& a, const Packet& b) { return b <= a; }
-
-// Masks.
-WICK_PACKET_BINARY(PacketMask, operator&, PacketMask, detail::NativeMask, detail::mask_and(x, y))
-WICK_PACKET_BINARY(PacketMask, operator|, PacketMask, detail::NativeMask, detail::mask_or(x, y))
-WICK_PACKET_BINARY(PacketMask, operator^, PacketMask, detail::NativeMask, detail::mask_xor(x, y))
-WICK_PACKET_UNARY(PacketMask, operator!, PacketMask, detail::NativeMask, detail::mask_not(x))
-
-/// True if any lane is.
-WICK_INLINE bool any(const PacketMask& m) {
-  using namespace detail;
-  NativeMask r = m.v[0];  // or first, test once
-  if constexpr (native_count > 1) r = mask_or(r, m.v[1]);
-  if constexpr (native_count > 2) r = mask_or(r, mask_or(m.v[2], m.v[3]));
-  if constexpr (native_count > 4) r = mask_or(r, mask_or(mask_or(m.v[4], m.v[5]), mask_or(m.v[6], m.v[7])));
-  return mask_lanes(r) != 0;
+template <int Count, int N>
+WICK_INLINE BasicBits<N> shift_left(const BasicBits<N>& a) {
+  BasicBits<N> r;
+  WICK_EACH(r.v[i] = a.v[i] << Count)
+  return r;
 }
-/// True if every lane is.
-WICK_INLINE bool all(const PacketMask& m) { return !any(!m); }
-
-/// Lane by lane `m ? a : b`; the lane not chosen has no influence, NaN or not.
-WICK_INLINE Packet where(const PacketMask& m, const Packet& a, const Packet& b) {
-  using detail::Native;
-  const auto choose = [](detail::NativeMask c, Native x, Native y)
-                          WICK_LAMBDA_INLINE { return detail::select(c, x, y); };
-  return detail::each<Packet>(choose, m, a, b);
+template <int Count, int N>
+WICK_INLINE BasicBits<N> shift_right(const BasicBits<N>& a) {
+  BasicBits<N> r;
+  WICK_EACH(r.v[i] = a.v[i] >> Count)
+  return r;
 }
-
-// Bit patterns.
-WICK_PACKET_UNARY(PacketBits, to_bits, Packet, detail::Native, detail::to_bits(x))
-WICK_PACKET_UNARY(Packet, from_bits, PacketBits, detail::NativeBits, detail::from_bits(x))
-WICK_PACKET_BINARY(PacketBits, operator+, PacketBits, detail::NativeBits, x + y)
-WICK_PACKET_BINARY(PacketBits, operator-, PacketBits, detail::NativeBits, x - y)
-WICK_PACKET_BINARY(PacketBits, operator&, PacketBits, detail::NativeBits, (x & y))
-WICK_PACKET_BINARY(PacketBits, operator|, PacketBits, detail::NativeBits, x | y)
-WICK_PACKET_BINARY(PacketBits, operator^, PacketBits, detail::NativeBits, x ^ y)
-template <int Count>
-WICK_INLINE PacketBits shift_left(const PacketBits& a) {
-  return detail::each<PacketBits>([](detail::NativeBits x) WICK_LAMBDA_INLINE { return x << Count; }, a);
-}
-template <int Count>
-WICK_INLINE PacketBits shift_right(const PacketBits& a) {
-  return detail::each<PacketBits>([](detail::NativeBits x) WICK_LAMBDA_INLINE { return x >> Count; }, a);
-}
-
-/// The square root, correctly rounded.
-WICK_PACKET_UNARY(Packet, sqrt, Packet, detail::Native, detail::square_root(x))
-/// The smaller and the larger; b if either is NaN.
-WICK_PACKET_BINARY(Packet, min, Packet, detail::Native, detail::minimum(x, y))
-WICK_PACKET_BINARY(Packet, max, Packet, detail::Native, detail::maximum(x, y))
-
-/// The sum of the lanes, always as (0+4 + 2+6) + (1+5 + 3+7).
-WICK_INLINE double sum(const Packet& a) { return detail::lane_sum(a.v); }
-
-namespace detail {
-// A packet whose address is taken lives in memory. Calls get and give copies made register by register, so that the
-// packets of the caller stay in registers.
-WICK_PACKET_UNARY(Packet, own, Packet, Native, x)
-}  // namespace detail
 
 #undef WICK_PACKET_UNARY
 #undef WICK_PACKET_BINARY
+#undef WICK_EACH
+#undef WICK_AT
+
+/// Eight doubles, and what belongs to them.
+using Packet = BasicPacket<detail::native_count>;
+using PacketMask = Packet::Mask;
+using PacketBits = Packet::Bits;
+/// What a loop with a long body works on at a time.
+using PacketPart = Packet::Part;
+
+/// The sum of the lanes, always as (0+4 + 2+6) + (1+5 + 3+7).
+WICK_INLINE double sum(const Packet& a) { return detail::lane_sum(a.v); }
 
 }  // namespace wick::inline WICK_ABI::math

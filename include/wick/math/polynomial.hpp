@@ -36,7 +36,10 @@ WICK_INLINE V poly(const double (&c)[N], const V& x) {
   }
 }
 
-WICK_INLINE unsigned lane_bits(const PacketMask& m) { return m.bits(); }
+template <int N>
+WICK_INLINE unsigned lane_bits(const BasicMask<N>& m) {
+  return m.bits();
+}
 WICK_INLINE unsigned lane_bits(ScalarMask m) { return m.v ? 1u : 0u; }
 
 }  // namespace wick::inline WICK_ABI::math::detail

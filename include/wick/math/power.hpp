@@ -73,7 +73,7 @@ WICK_NOINLINE V pow_call(typename V::Argument x, typename V::Argument y) {
 /// normal numbers, are slow. Relative error below 4e-16 + 1e-17 |y|.
 template <Plain V>
 WICK_INLINE V pow(const V& x, const V& y) {
-  return detail::outline(&detail::pow_call<V>, x, y);
+  return detail::outline(&detail::pow_call<typename V::Part>, x, y);
 }
 template <Plain V>
 WICK_INLINE V pow(const V& x, double y) {

@@ -22,6 +22,7 @@ struct Scalar {
   using Mask = ScalarMask;
   using Bits = ScalarBits;
   using Argument = Scalar;
+  using Part = Scalar;
   static constexpr int lanes = 1;
 
   double v;
@@ -94,32 +95,54 @@ WICK_INLINE double sum(Scalar a) { return a.v; }
 WICK_INLINE Scalar sqrt(Scalar a) { return detail::square_root_of_one(a.v); }
 WICK_INLINE Scalar min(Scalar a, Scalar b) { return a.v < b.v ? a : b; }
 WICK_INLINE Scalar max(Scalar a, Scalar b) { return a.v > b.v ? a : b; }
+WICK_INLINE Scalar own(Scalar a) { return a; }
 
 namespace detail {
 
-WICK_INLINE Scalar own(Scalar a) { return a; }
-
-/// f(x...), f being a function that is not inlined.
+/// f(x...), f being a function that is not inlined: of one part after the other.
 template <class V>
-WICK_INLINE V outline(V (*f)(typename V::Argument), const V& x) {
-  const V in = own(x);
-  const V out = f(in);
-  return own(out);
+WICK_INLINE V outline(typename V::Part (*f)(typename V::Part::Argument), const V& x) {
+  if constexpr (V::lanes == V::Part::lanes) {
+    const V in = own(x);
+    const V out = f(in);
+    return own(out);
+  } else {
+    V r;
+    for (int i = 0; i < V::parts; ++i) r.set_part(i, f(x.part(i)));
+    return r;
+  }
 }
 template <class V>
-WICK_INLINE V outline(V (*f)(typename V::Argument, typename V::Argument), const V& x, const V& y) {
-  const V in = own(x);
-  const V second = own(y);
-  const V out = f(in, second);
-  return own(out);
+WICK_INLINE V outline(typename V::Part (*f)(typename V::Part::Argument, typename V::Part::Argument), const V& x,
+                      const V& y) {
+  if constexpr (V::lanes == V::Part::lanes) {
+    const V in = own(x);
+    const V second = own(y);
+    const V out = f(in, second);
+    return own(out);
+  } else {
+    V r;
+    for (int i = 0; i < V::parts; ++i) r.set_part(i, f(x.part(i), y.part(i)));
+    return r;
+  }
 }
 template <class V>
-WICK_INLINE V outline(V (*f)(typename V::Argument, V&), const V& x, V& other) {
-  const V in = own(x);
-  V second;
-  const V out = f(in, second);
-  other = own(second);
-  return own(out);
+WICK_INLINE V outline(typename V::Part (*f)(typename V::Part::Argument, typename V::Part&), const V& x, V& other) {
+  if constexpr (V::lanes == V::Part::lanes) {
+    const V in = own(x);
+    V second;
+    const V out = f(in, second);
+    other = own(second);
+    return own(out);
+  } else {
+    V r;
+    for (int i = 0; i < V::parts; ++i) {
+      typename V::Part second;
+      r.set_part(i, f(x.part(i), second));
+      other.set_part(i, second);
+    }
+    return r;
+  }
 }
 
 }  // namespace detail

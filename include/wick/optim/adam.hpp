@@ -74,10 +74,9 @@ class Adam final : public Optimizer {
         correction = 1.0 / __builtin_sqrt(1.0 - power2);
       }
       double *m = moments_.data() + s.offset, *v = m + p.size;
-      using math::Packet;
+      using V = math::PacketPart;
       Index k = 0;
-      for (; k + 8 <= p.size; k += 8)
-        update(Packet::load(p.gradient + k), Packet(rate), Packet(correction), p.value + k, m + k, v + k);
+      for (; k + V::lanes <= p.size; k += V::lanes) update(V::load(p.gradient + k), V(rate), V(correction), p.value + k, m + k, v + k);
       for (; k < p.size; ++k) update(math::Scalar{p.gradient[k]}, math::Scalar{rate}, math::Scalar{correction}, p.value + k, m + k, v + k);
     }
   }
