@@ -98,7 +98,7 @@ class Tape {
   static const Shape& scalar_shape() noexcept { return no_shape_; }
   bool differentiable(std::uint32_t i) noexcept { return records_[i].kind == Kind::differentiable; }
   /// Where the adjoint of record `i` is summed; made (as zeros) on first use. Null for records that need none.
-  double* adjoint(std::uint32_t i) {
+  WICK_NOINLINE double* adjoint(std::uint32_t i) {
     Record& r = records_[i];
     if (r.kind != Kind::differentiable) return nullptr;
     if (!r.is_tensor()) return &r.adjoint;

@@ -15,7 +15,7 @@ inline constexpr unsigned kMaxOperands = 10;
 /// `limit` bounds a run's length, for reductions in fixed chunks.
 class Walk {
  public:
-  Walk(const Shape& shape, const Shape* const* operands, unsigned count, Index limit = 0) : count_(count), limit_(limit) {
+  WICK_NOINLINE Walk(const Shape& shape, const Shape* const* operands, unsigned count, Index limit = 0) : count_(count), limit_(limit) {
     for (unsigned k = 0; k < count; ++k) offset_[k] = 0;
     bool plain = true;
     inner_ = shape.numel();

@@ -51,7 +51,7 @@ WICK_COLD inline NameEntry* add_name(std::string_view s, std::uint64_t hash, Ato
 class Name {
  public:
   constexpr Name() noexcept = default;
-  explicit Name(std::string_view s) {
+  WICK_NOINLINE explicit Name(std::string_view s) {
     const std::uint64_t hash = hash_name(s);
     auto& bucket = detail::name_buckets[hash % detail::kNameBuckets];
     for (detail::NameEntry* e = bucket.load(); e != nullptr; e = e->next)

@@ -98,7 +98,7 @@ inline RandomScope& default_random() {
 inline RandomScope& random_scope() { return WICK_LIKELY(context.random != nullptr) ? *context.random : default_random(); }
 
 /// The key of the next draw of a site under these plate counters.
-inline Key next_key(std::uint64_t name_hash, std::uint64_t counters_hash) {
+WICK_NOINLINE inline Key next_key(std::uint64_t name_hash, std::uint64_t counters_hash) {
   RandomScope& s = random_scope();
   return site_key(s.base, name_hash, counters_hash, s.occurrences.next(fold(name_hash ^ salt[2], counters_hash ^ salt[1])));
 }

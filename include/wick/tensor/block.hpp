@@ -48,40 +48,36 @@ WICK_NOINLINE inline Block* make_block(const Shape& shape) {
   return b;
 }
 
-inline void release(Block* b) noexcept;
-
-/// Called with the last reference gone.
-WICK_NOINLINE inline void free_block(Block* b) noexcept {
-  while (b != nullptr) {
-    Block* base = b->base;
-    if (Block* dense = b->dense.load()) release(dense);
-    if (Block* index = b->index_form.load()) release(index);
-    const std::size_t capacity = b->capacity;
-    Pool* owner = b->owner;
-    b->~Block();
-    if (owner == &thread_pool)
-      thread_pool.give(b, capacity);
-    else
-      ::operator delete(static_cast<void*>(b), Pool::kAlign);
-    b = nullptr;
-    if (base != nullptr) {
-      // A chain of bases is one deep (bases are never based), so this is no loop over user-sized depth.
-      const bool last = base->shared ? __atomic_sub_fetch(&base->count, 1, __ATOMIC_ACQ_REL) == 0 : --base->count == 0;
-      if (last) b = base;
-    }
-  }
-}
-
-WICK_INLINE void retain(Block* b) noexcept {
+// Not inlined: every tensor in a user's program is copied or dropped in several places, and once more on the way of an
+// exception.
+WICK_NOINLINE inline void retain(Block* b) noexcept {
   if (b->shared)
     __atomic_add_fetch(&b->count, 1, __ATOMIC_RELAXED);
   else
     ++b->count;
 }
 
-inline void release(Block* b) noexcept {
+void free_block(Block* b) noexcept;
+
+/// Gives one reference back.
+WICK_NOINLINE inline void release(Block* b) noexcept {
   const bool last = b->shared ? __atomic_sub_fetch(&b->count, 1, __ATOMIC_ACQ_REL) == 0 : --b->count == 0;
   if (WICK_UNLIKELY(last)) free_block(b);
+}
+
+/// Called with the last reference gone.
+WICK_NOINLINE inline void free_block(Block* b) noexcept {
+  Block* base = b->base;
+  if (Block* dense = b->dense.load()) release(dense);
+  if (Block* index = b->index_form.load()) release(index);
+  const std::size_t capacity = b->capacity;
+  Pool* owner = b->owner;
+  b->~Block();
+  if (owner == &thread_pool)
+    thread_pool.give(b, capacity);
+  else
+    ::operator delete(static_cast<void*>(b), Pool::kAlign);
+  if (base != nullptr) release(base);  // bases are never based: this goes no deeper
 }
 
 /// A block of another shape over the data of `b`, which is not expanded.

@@ -18,7 +18,7 @@ inline void check_sizes(const Shape& shape) {
 }  // namespace detail
 
 /// A tensor of this shape with every element `value`. Throws wick.tensor.E104 for a negative size.
-inline Tensor full(const Shape& shape, double value) {
+WICK_NOINLINE inline Tensor full(const Shape& shape, double value) {
   detail::check_sizes(shape);
   Tensor t = detail::TensorAccess::make(shape);
   double* p = detail::TensorAccess::fresh_data(t);
