@@ -42,18 +42,18 @@ struct ArgumentOf<V, true> {
   if constexpr (N > 4) {                                                                    \
     WICK_AT(4, statement) WICK_AT(5, statement) WICK_AT(6, statement) WICK_AT(7, statement) \
   }
-// `name` applied register by register: `body` is the same for the machine vectors x (and y).
-#define WICK_PACKET_UNARY(Out, name, In, body)      \
-  WICK_INLINE friend Out name(const In& a) {        \
-    Out r;                                          \
-    WICK_EACH(const auto x = a.v[i]; r.v[i] = body) \
-    return r;                                       \
+// `name` applied register by register: `body` for the machine vectors a.v[i] (and b.v[i]).
+#define WICK_PACKET_UNARY(Out, name, In, body) \
+  WICK_INLINE friend Out name(const In& a) {   \
+    Out r;                                     \
+    WICK_EACH(r.v[i] = body)                   \
+    return r;                                  \
   }
-#define WICK_PACKET_BINARY(Out, name, In, body)                            \
-  WICK_INLINE friend Out name(const In& a, const In& b) {                  \
-    Out r;                                                                 \
-    WICK_EACH(const auto x = a.v[i]; const auto y = b.v[i]; r.v[i] = body) \
-    return r;                                                              \
+#define WICK_PACKET_BINARY(Out, name, In, body)           \
+  WICK_INLINE friend Out name(const In& a, const In& b) { \
+    Out r;                                                \
+    WICK_EACH(r.v[i] = body)                              \
+    return r;                                             \
   }
 
 }  // namespace detail
@@ -132,11 +132,11 @@ struct BasicPacket {
   }
 
   // Arithmetic.
-  WICK_PACKET_BINARY(BasicPacket, operator+, BasicPacket, x + y)
-  WICK_PACKET_BINARY(BasicPacket, operator-, BasicPacket, x - y)
-  WICK_PACKET_BINARY(BasicPacket, operator*, BasicPacket, (x * y))
-  WICK_PACKET_BINARY(BasicPacket, operator/, BasicPacket, x / y)
-  WICK_PACKET_UNARY(BasicPacket, operator-, BasicPacket, -x)
+  WICK_PACKET_BINARY(BasicPacket, operator+, BasicPacket, a.v[i] + b.v[i])
+  WICK_PACKET_BINARY(BasicPacket, operator-, BasicPacket, a.v[i] - b.v[i])
+  WICK_PACKET_BINARY(BasicPacket, operator*, BasicPacket, (a.v[i] * b.v[i]))
+  WICK_PACKET_BINARY(BasicPacket, operator/, BasicPacket, a.v[i] / b.v[i])
+  WICK_PACKET_UNARY(BasicPacket, operator-, BasicPacket, -a.v[i])
   WICK_INLINE friend BasicPacket operator+(const BasicPacket& a) { return a; }
   WICK_INLINE friend BasicPacket& operator+=(BasicPacket& a, const BasicPacket& b) { return a = a + b; }
   WICK_INLINE friend BasicPacket& operator-=(BasicPacket& a, const BasicPacket& b) { return a = a - b; }
@@ -150,12 +150,12 @@ struct BasicPacket {
   }
 
   // Comparisons; false with a NaN, but for `!=`.
-  WICK_PACKET_BINARY(Mask, operator<, BasicPacket, detail::less(x, y))
-  WICK_PACKET_BINARY(Mask, operator<=, BasicPacket, detail::less_equal(x, y))
-  WICK_PACKET_BINARY(Mask, operator>, BasicPacket, detail::less(y, x))
-  WICK_PACKET_BINARY(Mask, operator>=, BasicPacket, detail::less_equal(y, x))
-  WICK_PACKET_BINARY(Mask, operator==, BasicPacket, detail::equal(x, y))
-  WICK_PACKET_BINARY(Mask, operator!=, BasicPacket, detail::not_equal(x, y))
+  WICK_PACKET_BINARY(Mask, operator<, BasicPacket, detail::less(a.v[i], b.v[i]))
+  WICK_PACKET_BINARY(Mask, operator<=, BasicPacket, detail::less_equal(a.v[i], b.v[i]))
+  WICK_PACKET_BINARY(Mask, operator>, BasicPacket, detail::less(b.v[i], a.v[i]))
+  WICK_PACKET_BINARY(Mask, operator>=, BasicPacket, detail::less_equal(b.v[i], a.v[i]))
+  WICK_PACKET_BINARY(Mask, operator==, BasicPacket, detail::equal(a.v[i], b.v[i]))
+  WICK_PACKET_BINARY(Mask, operator!=, BasicPacket, detail::not_equal(a.v[i], b.v[i]))
 
   /// Lane by lane `m ? a : b`; the lane not chosen has no influence, NaN or not.
   WICK_INLINE friend BasicPacket where(const Mask& m, const BasicPacket& a, const BasicPacket& b) {
@@ -163,16 +163,16 @@ struct BasicPacket {
     WICK_EACH(r.v[i] = detail::select(m.v[i], a.v[i], b.v[i]))
     return r;
   }
-  WICK_PACKET_UNARY(Bits, to_bits, BasicPacket, detail::to_bits(x))
+  WICK_PACKET_UNARY(Bits, to_bits, BasicPacket, detail::to_bits(a.v[i]))
 
   /// The square root, correctly rounded.
-  WICK_PACKET_UNARY(BasicPacket, sqrt, BasicPacket, detail::square_root(x))
+  WICK_PACKET_UNARY(BasicPacket, sqrt, BasicPacket, detail::square_root(a.v[i]))
   /// The smaller and the larger; b if either is NaN.
-  WICK_PACKET_BINARY(BasicPacket, min, BasicPacket, detail::minimum(x, y))
-  WICK_PACKET_BINARY(BasicPacket, max, BasicPacket, detail::maximum(x, y))
+  WICK_PACKET_BINARY(BasicPacket, min, BasicPacket, detail::minimum(a.v[i], b.v[i]))
+  WICK_PACKET_BINARY(BasicPacket, max, BasicPacket, detail::maximum(a.v[i], b.v[i]))
   // A packet whose address is taken lives in memory. Calls get and give copies made register by register, so that the
   // packets of the caller stay in registers.
-  WICK_PACKET_UNARY(BasicPacket, own, BasicPacket, x)
+  WICK_PACKET_UNARY(BasicPacket, own, BasicPacket, a.v[i])
 };
 
 /// As many booleans.
@@ -193,10 +193,10 @@ struct BasicMask {
   }
   WICK_INLINE bool lane(Index i) const { return ((bits() >> i) & 1u) != 0; }
 
-  WICK_PACKET_BINARY(BasicMask, operator&, BasicMask, detail::mask_and(x, y))
-  WICK_PACKET_BINARY(BasicMask, operator|, BasicMask, detail::mask_or(x, y))
-  WICK_PACKET_BINARY(BasicMask, operator^, BasicMask, detail::mask_xor(x, y))
-  WICK_PACKET_UNARY(BasicMask, operator!, BasicMask, detail::mask_not(x))
+  WICK_PACKET_BINARY(BasicMask, operator&, BasicMask, detail::mask_and(a.v[i], b.v[i]))
+  WICK_PACKET_BINARY(BasicMask, operator|, BasicMask, detail::mask_or(a.v[i], b.v[i]))
+  WICK_PACKET_BINARY(BasicMask, operator^, BasicMask, detail::mask_xor(a.v[i], b.v[i]))
+  WICK_PACKET_UNARY(BasicMask, operator!, BasicMask, detail::mask_not(a.v[i]))
   /// True if any lane is.
   WICK_INLINE friend bool any(const BasicMask& m) {
     detail::NativeMask r = m.v[0];  // or first, test once
@@ -217,12 +217,12 @@ struct BasicBits {
     const detail::NativeBits same = detail::splat_bits(x);
     WICK_EACH(v[i] = same)
   }
-  WICK_PACKET_UNARY(BasicPacket<N>, from_bits, BasicBits, detail::from_bits(x))
-  WICK_PACKET_BINARY(BasicBits, operator+, BasicBits, x + y)
-  WICK_PACKET_BINARY(BasicBits, operator-, BasicBits, x - y)
-  WICK_PACKET_BINARY(BasicBits, operator&, BasicBits, (x & y))
-  WICK_PACKET_BINARY(BasicBits, operator|, BasicBits, x | y)
-  WICK_PACKET_BINARY(BasicBits, operator^, BasicBits, x ^ y)
+  WICK_PACKET_UNARY(BasicPacket<N>, from_bits, BasicBits, detail::from_bits(a.v[i]))
+  WICK_PACKET_BINARY(BasicBits, operator+, BasicBits, a.v[i] + b.v[i])
+  WICK_PACKET_BINARY(BasicBits, operator-, BasicBits, a.v[i] - b.v[i])
+  WICK_PACKET_BINARY(BasicBits, operator&, BasicBits, (a.v[i] & b.v[i]))
+  WICK_PACKET_BINARY(BasicBits, operator|, BasicBits, a.v[i] | b.v[i])
+  WICK_PACKET_BINARY(BasicBits, operator^, BasicBits, a.v[i] ^ b.v[i])
 };
 template <int Count, int N>
 WICK_INLINE BasicBits<N> shift_left(const BasicBits<N>& a) {
