@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include <wick/core/list.hpp>
 #include <wick/core/names.hpp>
 #include <wick/core/owner.hpp>
 #include <wick/constraint/constraint.hpp>
@@ -198,7 +199,7 @@ class ParamStore {
   /// Forgets the parameters added after there were `size`: what a failed step made goes with it.
   void truncate(std::size_t size) {
     if (size >= params_.size()) return;
-    params_.erase(params_.begin() + static_cast<std::ptrdiff_t>(size), params_.end());
+    params_.truncate(size);
     ++generation_;
     rebuild();
   }
@@ -217,7 +218,8 @@ class ParamStore {
     if (params_.size() <= 8) return;
     std::size_t room = 32;
     while (room < 4 * params_.size()) room *= 2;
-    index_.assign(room, nullptr);
+    index_.clear();
+    index_.resize(room, nullptr);
     for (const Entry& e : params_) {
       std::size_t i = e.name.id() & (room - 1);
       while (index_[i] != nullptr) i = (i + 1) & (room - 1);
@@ -234,9 +236,9 @@ class ParamStore {
                                {"give a value inside the constraint, and not on its edge"});
   }
 
-  std::vector<Entry> params_;
+  detail::List<Entry> params_;
   int steps_ = 0;
-  std::vector<Param*> index_;
+  detail::List<Param*> index_;
   std::uint64_t generation_ = 0;
 };
 

@@ -2,8 +2,7 @@
 /// The record of one run: its sites in execution order.
 #pragma once
 
-#include <vector>
-
+#include <wick/core/list.hpp>
 #include <wick/effect/dist_box.hpp>
 #include <wick/effect/message.hpp>
 
@@ -213,8 +212,8 @@ class Trace {
   /// Room for a site of a new name behind the others. What the last run had from here on is forgotten.
   WICK_NOINLINE void append(Name name) {
     if (used_ == sites_.size()) {
-      sites_.emplace_back();
-      names_.emplace_back();
+      sites_.push_back(Site());
+      names_.push_back(Name());
     }
     const bool forgets = known_ > used_;
     names_[used_] = name;
@@ -235,9 +234,9 @@ class Trace {
     std::uint32_t position = 0;
   };
 
-  std::vector<Site> sites_;
-  std::vector<Name> names_;
-  std::vector<Slot> table_;
+  detail::List<Site> sites_;
+  detail::List<Name> names_;
+  detail::List<Slot> table_;
   std::size_t used_ = 0;
   // The first names, all different: those of this run's sites and, as long as they agree, of the last run's: a program
   // whose sites return in the same order needs no search for names that return.

@@ -2,9 +2,8 @@
 /// Trace_ELBO: the evidence lower bound from one trace of guide and model.
 #pragma once
 
-#include <vector>
-
 #include <wick/core/fault.hpp>
+#include <wick/core/list.hpp>
 #include <wick/effect/handlers/replay.hpp>
 #include <wick/effect/handlers/trace.hpp>
 
@@ -31,7 +30,7 @@ struct FrameCost {
 struct ParticleTraces {
   Trace guide, model;
   RandomScope random;
-  std::vector<FrameCost> costs;
+  List<FrameCost> costs;
   void clear() noexcept {
     guide.clear();
     model.clear();
@@ -179,7 +178,7 @@ inline void seed_adjoint(Tape& tape, const Tensor& t, double g) {
 }
 
 /// Adds a site's log density, or takes it away, among the costs of its plates.
-inline void add_cost(std::vector<FrameCost>& costs, const Site& s, bool subtract) {
+inline void add_cost(List<FrameCost>& costs, const Site& s, bool subtract) {
   Frames frames;
   for (const Frame& f : s.frames)
     if (f.vectorized()) frames.push_back(f);
@@ -256,7 +255,7 @@ class Trace_ELBO {
   double score(detail::ParticleTraces& t) const;
   static double score_site(const Site& s, const Trace& t, bool in_guide, double weight);
   static void score_function(detail::ParticleTraces& t, double weight);
-  static void add_score(const Site& s, const std::vector<detail::FrameCost>& costs, double weight);
+  static void add_score(const Site& s, const detail::List<detail::FrameCost>& costs, double weight);
   [[noreturn]] static void raise_non_finite(const Site& s, double value, bool in_guide);
   [[noreturn]] static void raise_open_factor(const Site& s);
 
@@ -332,7 +331,7 @@ WICK_NOINLINE inline void Trace_ELBO::score_function(detail::ParticleTraces& t, 
 }
 
 /// Seeds the score of one site's elements with the costs that they may have caused.
-inline void Trace_ELBO::add_score(const Site& s, const std::vector<detail::FrameCost>& costs, double weight) {
+inline void Trace_ELBO::add_score(const Site& s, const detail::List<detail::FrameCost>& costs, double weight) {
   detail::Tape& tape = *detail::context.tape;
   Tensor score = s.score_function();
   if (detail::kind_in(score, &tape) != detail::Kind::differentiable) return;

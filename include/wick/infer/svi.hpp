@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include <wick/core/list.hpp>
 #include <wick/core/owner.hpp>
 #include <wick/effect/param_store.hpp>
 #include <wick/infer/elbo.hpp>
@@ -39,7 +40,7 @@ namespace detail {
 /// Notes which parameters a step touches. It stands outside all other handlers, so a parameter that `block` hides is not trained.
 class ParamCapture final : public Handler {
  public:
-  ParamCapture(std::vector<Param*>& out, const ParamStore& store) : out_(&out), store_(&store) { enter(no_types, types_of(SiteType::param)); }
+  ParamCapture(List<Param*>& out, const ParamStore& store) : out_(&out), store_(&store) { enter(no_types, types_of(SiteType::param)); }
   void postprocess(Message& m) override {
     if (WICK_UNLIKELY(context.store != store_)) raise_other_store(m);
     if (m.param != nullptr && m.param->mark(stamp_)) out_->push_back(m.param);
@@ -57,7 +58,7 @@ class ParamCapture final : public Handler {
     raise<UsageError>("wick.svi.E312", m.name.view(), {"the parameter belongs to another ParamStore than the one in force when the step began, which is the one that is trained"},
                       {"open the ParamScope around svi.step(...), not inside model or guide"});
   }
-  std::vector<Param*>* out_;
+  List<Param*>* out_;
   const ParamStore* store_;
   std::uint64_t stamp_ = next_stamp();
 };
@@ -122,15 +123,15 @@ class SviState {
   std::uint64_t seed_;
   std::uint64_t step_ = 0, evaluation_ = 0;
   ParticleTraces traces_;
-  std::vector<Param*> touched_;
-  std::vector<double> gradient_;
-  std::vector<ParamStep> params_;
+  List<Param*> touched_;
+  List<double> gradient_;
+  List<ParamStep> params_;
   /// Parameters that the optimiser has state for, by the store they were in.
   struct Trained {
     std::uint64_t key;
     const ParamStore* store;
   };
-  std::vector<Trained> trained_;
+  List<Trained> trained_;
   std::uint64_t generation_ = 0;  ///< of the store in the last step
 };
 
@@ -141,7 +142,7 @@ WICK_COLD inline void SviState::raise_gradient(const Param& p, Index i, double g
 
 /// The parameters of a store have changed: the optimiser drops the state of those that are gone.
 WICK_COLD inline void SviState::forget_removed(const ParamStore& store, Optimizer& optimizer) {
-  std::vector<std::uint64_t> removed;
+  List<std::uint64_t> removed;
   std::size_t kept = 0;
   for (const Trained& t : trained_) {
     bool alive = t.store != &store;
@@ -151,7 +152,7 @@ WICK_COLD inline void SviState::forget_removed(const ParamStore& store, Optimize
     else
       removed.push_back(t.key);
   }
-  trained_.resize(kept);
+  trained_.truncate(kept);
   if (!removed.empty()) optimizer.forget(removed);
   for (const ParamStep& p : params_) {
     bool known = false;

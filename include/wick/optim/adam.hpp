@@ -2,8 +2,7 @@
 /// Adam.
 #pragma once
 
-#include <vector>
-
+#include <wick/core/list.hpp>
 #include <wick/math/scalar.hpp>
 #include <wick/optim/optimizer.hpp>
 
@@ -54,7 +53,7 @@ class Adam final : public Optimizer {
       states_[kept++] = s;
       end += size;
     }
-    states_.resize(kept);
+    states_.truncate(kept);
     moments_.resize(end);
   }
 
@@ -118,8 +117,8 @@ class Adam final : public Optimizer {
   }
 
   AdamOptions o_;
-  std::vector<State> states_;
-  std::vector<double> moments_;
+  detail::List<State> states_;
+  detail::List<double> moments_;
 };
 
 }  // namespace wick::inline WICK_ABI

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <utility>
-#include <vector>
 
+#include <wick/core/list.hpp>
 #include <wick/effect/message.hpp>
 
 namespace wick::inline WICK_ABI::handlers {
@@ -40,16 +40,16 @@ class Values {
   Values(std::initializer_list<std::pair<std::string_view, Tensor>> list) {
     for (const auto& [name, value] : list) set(name, value);
   }
-  void set(std::string_view name, Tensor value) { items_.emplace_back(Name(name), std::move(value)); }
+  void set(std::string_view name, Tensor value) { items_.push_back({Name(name), std::move(value)}); }
   /// Null when there is none; the last one given counts.
   const Tensor* find(Name name) const noexcept {
-    for (auto i = items_.rbegin(); i != items_.rend(); ++i)
-      if (i->first == name) return &i->second;
+    for (std::size_t i = items_.size(); i-- > 0;)
+      if (items_[i].first == name) return &items_[i].second;
     return nullptr;
   }
 
  private:
-  std::vector<std::pair<Name, Tensor>> items_;
+  detail::List<std::pair<Name, Tensor>> items_;
 };
 
 }  // namespace wick::inline WICK_ABI::handlers
