@@ -12,7 +12,7 @@ namespace wick::inline WICK_ABI {
 class Shape : public detail::SmallVector<Index, 5> {
  public:
   constexpr Shape() noexcept = default;
-  WICK_NOINLINE Shape(std::initializer_list<Count> sizes) {
+  Shape(std::initializer_list<Count> sizes) {
     resize(sizes.size());
     std::size_t i = 0;
     for (const Count n : sizes) (*this)[i++] = n.value;
@@ -49,7 +49,7 @@ class Shape : public detail::SmallVector<Index, 5> {
   }
 
  public:
-  WICK_NOINLINE friend bool operator==(const Shape& a, const Shape& b) noexcept {
+  friend bool operator==(const Shape& a, const Shape& b) noexcept {
     if (a.size() != b.size()) return false;
     for (unsigned i = 0; i < a.size(); ++i)
       if (a[i] != b[i]) return false;

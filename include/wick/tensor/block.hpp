@@ -48,9 +48,7 @@ WICK_NOINLINE inline Block* make_block(const Shape& shape) {
   return b;
 }
 
-// Not inlined: every tensor in a user's program is copied or dropped in several places, and once more on the way of an
-// exception.
-WICK_NOINLINE inline void retain(Block* b) noexcept {
+inline void retain(Block* b) noexcept {
   if (b->shared)
     __atomic_add_fetch(&b->count, 1, __ATOMIC_RELAXED);
   else
@@ -59,7 +57,8 @@ WICK_NOINLINE inline void retain(Block* b) noexcept {
 
 void free_block(Block* b) noexcept;
 
-/// Gives one reference back.
+/// Gives one reference back. Not inlined: every tensor in a user's program is dropped in several places, and once more on
+/// the way of an exception.
 WICK_NOINLINE inline void release(Block* b) noexcept {
   const bool last = b->shared ? __atomic_sub_fetch(&b->count, 1, __ATOMIC_ACQ_REL) == 0 : --b->count == 0;
   if (WICK_UNLIKELY(last)) free_block(b);
