@@ -228,6 +228,9 @@ TEST_CASE("reductions: dimensions that are not there", "[ad][errors]") {
         return wick::logsumexp(t, {0, -2});
       },
       x);
+  const auto nothing = wick_test::expect_error<wick::UsageError>([] { return wick::mean(wick::Tensor()); }, "wick.tensor.E100", "", "value");
+  CHECK(nothing.ok);
+  CHECK(nothing.message.find("mean of the empty tensor") != std::string::npos);
   wick_test::expect_throws_alike<wick::ShapeError>(
       "of a scalar", "wick.op.E121", "-1", [](const auto& t) { return wick::sum(t, 0); }, Tensor(1.0));
 }

@@ -258,3 +258,31 @@ TEST_CASE("shape operations: errors", "[ad][errors]") {
     CHECK(report.ok);
   }
 }
+
+TEST_CASE("shape operations: more elements or dimensions than there can be", "[ad][errors]") {
+  using wick::Index;
+  const auto refused = [](const char* id, const auto& f) {
+    const auto report = wick_test::expect_error<wick::ShapeError>(f, id, "");
+    INFO(report.text << report.message);
+    CHECK(report.ok);
+  };
+  const Index huge = Index{1} << 61;
+  refused("wick.tensor.E104", [&] { return wick::expand(wick::Tensor(1.0), {huge}); });
+  refused("wick.tensor.E104", [&] { return wick::expand(wick::ones({3, 1}), {3, huge}); });
+  refused("wick.tensor.E104", [&] { return wick::expand(wick::Tensor(1.0), {Index{1} << 32, Index{1} << 32}); });
+  refused("wick.op.E123", [&] { return wick::reshape(wick::ones({8}), {huge + 1, 8}); });
+  refused("wick.op.E123", [&] { return wick::reshape(wick::ones({8}), {huge + 1, 8, -1}); });
+  // Two expanded values that fit, whose broadcast does not.
+  const wick::Tensor tall = wick::expand(wick::Tensor(1.0), {Index{1} << 40, 1}), wide = wick::expand(wick::Tensor(1.0), {Index{1} << 40});
+  refused("wick.tensor.E104", [&] { return tall + wide; });
+  wick::Shape many;
+  for (int i = 0; i < 64; ++i) many.push_back(i == 63 ? 2 : 1);
+  const wick::Tensor x = wick::reshape(wick::Tensor{1, 2}, many);
+  CHECK(wick::sum(x, {-1}).item<int>() == 3);
+  CHECK(wick::sum(x, {0, 63}).dim() == 62);
+  CHECK(wick::detail::sum_to(x, {1}).item() == 3);
+  many.push_back(1);
+  refused("wick.tensor.E104", [&] { return wick::reshape(wick::Tensor{1, 2}, many); });
+  refused("wick.tensor.E104", [&] { return wick::unsqueeze(x, 0); });
+  refused("wick.tensor.E104", [&] { return wick::expand(x, wick::Shape{1} + x.shape()); });
+}

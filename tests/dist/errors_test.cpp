@@ -122,6 +122,24 @@ TEST_CASE("errors: shapes that do not fit", "[dist][errors]") {
   expect<ShapeError>("wick.dist.E208", "mask of shape (3,)", "batch shape", [] { return Normal(0.0, 1.0).log_prob(zeros({2}), ones({3})); });
 }
 
+TEST_CASE("errors: sizes that cannot be", "[dist][errors]") {
+  // Whatever the family: none may write a draw of such a shape.
+  const auto each = [](const auto& d) {
+    for (const Shape& s : {Shape{-3}, Shape{-1}, Shape{2, -1}}) expect<ShapeError>("wick.dist.E205", "does not expand", "-1 keeps", [&] { return d.sample(s); });
+    expect<ShapeError>("wick.dist.E205", "does not expand to (-3,)", "-1 keeps", [&] { return d.expand({-3}).event_dim(); });
+    expect<ShapeError>("wick.dist.E205", "does not expand to (-1, 2)", "-1 keeps", [&] { return d.expand({-1, 2}).event_dim(); });
+    expect<ShapeError>("wick.tensor.E104", "more elements", "computed", [&] { return d.sample({Index{1} << 61}); });
+    expect<ShapeError>("wick.tensor.E104", "more elements", "computed", [&] { return d.expand({Index{1} << 40, Index{1} << 40, 2}).event_dim(); });
+  };
+  each(Normal(zeros({2}), 1.0));
+  each(Gamma(ones({2}), 1.0));
+  each(Poisson(ones({2})));
+  each(Bernoulli(full({2}, 0.5)));
+  each(Categorical(ones({2, 3})));
+  each(Delta(zeros({2})));
+  expect<ShapeError>("wick.dist.E205", "batch_shape () does not expand to (-1,)", "whole new batch_shape", [] { return Normal(0.0, 1.0).expand({-1}).event_dim(); });
+}
+
 TEST_CASE("errors: missing values", "[dist][errors]") {
   expect<UsageError>("wick.dist.E209", "Normal: parameter scale has no value", "number or a tensor", [] { return Normal(0.0, Tensor()).event_dim(); });
   expect<UsageError>("wick.dist.E209", "Categorical: parameter probs has no value", "tensor", [] { return Categorical(Tensor()).event_dim(); });

@@ -108,6 +108,12 @@ TEST_CASE("shapes: expand keeps parameters and draws independently", "[dist][sha
   same_values(Delta(Tensor{1, 2}, 0.5, 1).expand({3}).sample(), Tensor{{1, 2}, {1, 2}, {1, 2}});
   same_values(Delta(Tensor{1, 2}, 0.5, 1).expand({3}).log_prob(Tensor{1, 2}), full({3}, 0.5));
   CHECK(Normal(ones({1, 3}), 1.0).expand({4, 3}).batch_shape() == Shape{4, 3});
+  // -1 keeps a size.
+  CHECK(Normal(ones({1, 3}), 1.0).expand({4, -1}).batch_shape() == Shape{4, 3});
+  CHECK(Normal(ones({3}), 1.0).expand({-1}).batch_shape() == Shape{3});
+  CHECK(Normal(ones({1, 3}), 1.0).expand({2, -1, -1}).sample().shape() == Shape{2, 1, 3});
+  CHECK(Normal(ones({2, 3}), 1.0).to_event(1).expand({5, -1}).sample().shape() == Shape{5, 2, 3});
+  CHECK(Categorical(ones({2, 3})).expand({5, -1}).batch_shape() == Shape{5, 2});
 }
 
 TEST_CASE("shapes: an element's draw does not depend on the number of elements", "[dist][shapes]") {

@@ -41,6 +41,9 @@ TEST_CASE("tensor: from nested lists", "[tensor]") {
   CHECK(t.to_vector() == V{1, 2, 3, 4, 5, 6, 7, 8});
   const Tensor single{{1.0}};
   CHECK(single.shape() == Shape{1, 1});
+  CHECK(Tensor{{}, {}}.shape() == Shape{2, 0});
+  CHECK(Tensor{{}, {}, {}}.shape() == Shape{3, 0});
+  CHECK(Tensor{{{}, {}}, {{}, {}}}.shape() == Shape{2, 2, 0});
   const Tensor empty = {};
   CHECK(empty.empty());
   const auto take = [](const Tensor& x) { return x.shape(); };
@@ -60,6 +63,9 @@ TEST_CASE("tensor: ragged lists are refused", "[tensor][errors]") {
   refused([] { return Tensor{{1, 2}, 3}; }, "same depth");
   refused([] { return Tensor{1, {2, 3}}; }, "same depth");
   refused([] { return Tensor{{{1}, {2}}, {3, 4}}; }, "same depth");
+  refused([] { return Tensor{{}, 1}; }, "same depth");
+  refused([] { return Tensor{1, {}}; }, "same depth");
+  refused([] { return Tensor{{}, {1}}; }, "same number");
 }
 
 TEST_CASE("tensor: from vectors, arrays and spans", "[tensor]") {
@@ -108,6 +114,30 @@ TEST_CASE("tensor: filled, counted and shaped", "[tensor]") {
             .ok);
 }
 
+TEST_CASE("tensor: more elements or dimensions than there can be", "[tensor][errors]") {
+  const auto refused = [](const auto& f, const char* says, const char* advice) {
+    const auto report = expect_error<wick::ShapeError>(f, "wick.tensor.E104", "", advice);
+    INFO(report.text << report.message);
+    CHECK(report.ok);
+    CHECK(report.message.find(says) != std::string::npos);
+  };
+  const wick::Index big = wick::Index{1} << 40, huge = wick::Index{1} << 61;
+  // The products are 2^80, 2^64 + 8, 2^61, 2^64, and 2^80 before the 0.
+  for (const Shape& s : {Shape{big, big}, Shape{(wick::Index{1} << 62) + 2, 4}, Shape{huge}, Shape{2, huge, 4}, Shape{big, big, 0}}) {
+    refused([&] { return wick::zeros(s); }, "more elements", "computed");
+    refused([&] { return wick::from_values(s, V{1.0}); }, "more elements", "computed");
+  }
+  refused([&] { return wick::zeros({-big, -(big >> 16)}); }, "negative: (-1099511627776, -16777216)", "0 or more");
+  refused([&] { return wick::arange(huge); }, "(2305843009213693952,)", "computed");
+  refused([&] { return wick::linspace(0, 1, huge); }, "more elements", "computed");
+  refused([&] { return wick::linspace(0, 1, -2); }, "negative", "0 or more");
+  Shape many;
+  for (int i = 0; i < 64; ++i) many.push_back(1);
+  CHECK(wick::zeros(many).dim() == 64);
+  many.push_back(1);
+  refused([&] { return wick::zeros(many); }, "65 dimensions, at most 64", "reshape");
+}
+
 TEST_CASE("tensor: reading single elements", "[tensor][errors]") {
   const Tensor m{{1, 2, 3}, {4, 5, 6}};
   CHECK(m.at({0, 0}) == 1.0);
@@ -123,8 +153,16 @@ TEST_CASE("tensor: reading single elements", "[tensor][errors]") {
     CHECK(report.ok);
   };
   refused([&] { return m.at({2, 0}); }, "wick.tensor.E102", "-1");
+  const auto says = [](const auto& f, const std::string& text) {
+    const std::string message = expect_error<wick::ShapeError>(f, "wick.tensor.E102", "").message;
+    INFO(message);
+    CHECK(message.find(text) != std::string::npos);
+  };
+  says([&] { return m.at({0, 3}); }, "no element 3 in dimension 1 of shape (2, 3)");
+  says([&] { return wick::ones({2}).at({0, 0}); }, "at() of 2 indices, shape (2,) has 1 dimensions");
+  says([&] { return m.size(2); }, "no dimension 2 in shape (2, 3)");
   refused([&] { return m.at({0, -4}); }, "wick.tensor.E102", "-1");
-  refused([&] { return m.at({0}); }, "wick.tensor.E102", "");
+  refused([&] { return m.at({0}); }, "wick.tensor.E102", "one index a dimension");
   refused([&] { return Tensor(1.0).at({0}); }, "wick.tensor.E102", "");
   refused([&] { return m.size(2); }, "wick.tensor.E102", "-1");
   refused([&] { return m.size(-3); }, "wick.tensor.E102", "-1");
@@ -147,4 +185,6 @@ TEST_CASE("tensor: the empty tensor has no value", "[tensor][errors]") {
   refused([&] { return e.data(); });
   refused([&] { return e.to_vector(); });
   refused([&] { return e.at({}); });
+  refused([&] { return e.at({0}); });
+  refused([&] { return e.size(0); });
 }

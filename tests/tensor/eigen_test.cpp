@@ -55,7 +55,7 @@ TEST_CASE("eigen: views of tensors", "[tensor][eigen][errors]") {
                                                   "reshape")
             .ok);
   CHECK(wick_test::expect_error<wick::ShapeError>([&] { return wick::as_vector(m).size(); }, "wick.tensor.E106", "",
-                                                  "reshape")
+                                                  "reshape(x, {-1})")
             .ok);
   CHECK(wick_test::expect_error<wick::ShapeError>([&] { return wick::as_vector(Tensor(1.0)).size(); },
                                                   "wick.tensor.E106", "", "reshape")

@@ -133,7 +133,8 @@ inline Tensor sum(const Tensor& x, const Dims& dims, bool keepdim = false) {
 /// The arithmetic mean of all elements, or over `dims`. Shapes: as `sum`. Gradients: 1/n for every element.
 /// Throws: wick.op.E121, and wick.op.E122 where there is nothing to average.
 inline Tensor mean(const Tensor& x) {
-  if (x.numel() == 0 && !x.empty()) detail::raise_mean_of_nothing(x.shape());
+  if (WICK_UNLIKELY(x.empty())) detail::raise_empty("mean");
+  if (x.numel() == 0) detail::raise_mean_of_nothing(x.shape());
   return detail::reduce_all(detail::sum_fns, x, static_cast<double>(x.numel()));
 }
 inline Tensor mean(const Tensor& x, const Dims& dims, bool keepdim = false) {

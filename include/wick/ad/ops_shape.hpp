@@ -87,15 +87,17 @@ inline constexpr UnaryFns transpose_fns = unary_fns("transpose", &transpose_run,
 inline Shape reshaped(const Shape& from, const Shape& to) {
   Shape out = to;
   Index known = 1, unknown = -1;
+  bool fits = true;
   for (unsigned i = 0; i < to.size(); ++i) {
     if (to[i] == -1 && unknown < 0)
       unknown = static_cast<Index>(i);
     else if (to[i] < 0)
       raise_reshape(from, to);
     else
-      known *= to[i];
+      fits = !__builtin_mul_overflow(known, to[i], &known) && fits;
   }
   const Index n = from.numel();
+  if (!fits) raise_reshape(from, to);
   if (unknown >= 0) {
     if (known == 0 || n % known != 0) raise_reshape(from, to);
     out[static_cast<std::size_t>(unknown)] = n / known;
@@ -108,9 +110,10 @@ inline Shape reshaped(const Shape& from, const Shape& to) {
 /// An expanded value over the stored data of `x`: it keeps the record of `x`, since operations read through it.
 WICK_NOINLINE inline Tensor with_expanded_shape(const Tensor& x, const Shape& shape) {
   const bool single = TensorAccess::stored_shape(x).empty();
+  const Index n = checked_numel(shape);
   Block* b = make_block_raw(single ? sizeof(double) : 0);
   b->expanded = true;
-  b->numel = shape.numel();
+  b->numel = n;
   b->shape = shape;
   if (single) {
     b->data = reinterpret_cast<double*>(reinterpret_cast<unsigned char*>(b) + kHeader);
@@ -210,7 +213,8 @@ inline Tensor slice(const Tensor& x, Count dim, Count first, Count last) {
 }
 
 /// `x` repeated along dimensions of size 1 and along new leading ones, without a copy. A size of −1 keeps x's.
-/// Shapes: x broadcasts to `shape`. Gradients: summed over what was repeated. Throws: wick.op.E124.
+/// Shapes: x broadcasts to `shape`. Gradients: summed over what was repeated. Throws: wick.op.E124; wick.tensor.E104 for
+/// more elements than there can be.
 inline Tensor expand(const Tensor& x, const Shape& shape) {
   if (WICK_UNLIKELY(x.empty())) detail::raise_empty("expand");
   Shape to = shape;

@@ -20,10 +20,10 @@ class Shape : public detail::SmallVector<Index, 5> {
 
   Index rank() const noexcept { return static_cast<Index>(size()); }
 
-  /// The number of elements; 1 for rank 0.
+  /// The number of elements; 1 for rank 0. Of sizes that may not have been checked it is something, but no more.
   Index numel() const noexcept {
     if (WICK_UNLIKELY(size() > 2)) return numel_of_many();  // a loop would be vectorised, which costs more than it gains
-    return empty() ? 1 : size() == 1 ? (*this)[0] : (*this)[0] * (*this)[1];
+    return empty() ? 1 : size() == 1 ? (*this)[0] : product((*this)[0], (*this)[1]);
   }
 
   /// The size of dimension `dim`, counted from the right when negative; 1 for dimensions left of the first.
@@ -42,9 +42,12 @@ class Shape : public detail::SmallVector<Index, 5> {
   }
 
  private:
+  static constexpr Index product(Index a, Index b) noexcept {
+    return static_cast<Index>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+  }
   WICK_NOINLINE Index numel_of_many() const noexcept {
     Index n = 1;
-    for (const Index d : *this) n *= d;
+    for (const Index d : *this) n = product(n, d);
     return n;
   }
 

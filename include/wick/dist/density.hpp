@@ -31,7 +31,7 @@ template <class D, unsigned Arity>
 class Family : public Distribution {
  public:
   using Distribution::sample;
-  /// Independent draws: shape + batch_shape + event_shape.
+  /// Independent draws: shape + batch_shape + event_shape. Throws wick.dist.E205 for a negative size.
   Tensor sample(const Shape& shape) const { return expand(shape + this->batch_shape()).sample(); }
 
   /// Declares the `n` rightmost batch dimensions as one event: `log_prob` sums over them. Throws wick.dist.E206.
@@ -40,7 +40,7 @@ class Family : public Distribution {
     out.reinterpret_batch(n.value);
     return out;
   }
-  /// The same distribution with this batch shape; draws fill new dimensions independently. Throws wick.dist.E205.
+  /// The same distribution with this batch shape, in which −1 keeps a size; draws fill new dimensions independently. Throws wick.dist.E205.
   D expand(const Shape& batch) const {
     D out = self();
     out.expand_to(batch);

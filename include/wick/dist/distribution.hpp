@@ -88,13 +88,21 @@ class Distribution {
   /// Moves this distribution into `room`, which is large enough.
   virtual Distribution* move_into(void* room) = 0;
 
-  /// Makes the batch shape `batch`, to which the present one broadcasts; a draw fills new dims independently.
-  /// Throws wick.dist.E205.
+  /// Makes the batch shape `batch`, to which the present one broadcasts; a draw fills new dims independently. A size of −1 keeps the
+  /// present one. Throws wick.dist.E205; wick.tensor.E104 for more elements than there can be.
   void expand_to(const Shape& batch) {
     if (event_dim_ == 0 && batch == shape_) return;
     const Shape own = batch_shape();
-    if (!detail::broadcasts_to(own, batch)) raise_expand(own, batch);
-    shape_ = batch + event_shape();
+    Shape to = batch;
+    for (unsigned i = 0; i < to.size(); ++i) {
+      const Index d = static_cast<Index>(i) - to.rank();
+      if (to[i] == -1 && -d <= own.rank()) to[i] = own.from_right(d);
+      if (WICK_UNLIKELY(to[i] < 0)) raise_expand(own, batch);
+    }
+    if (!detail::broadcasts_to(own, to)) raise_expand(own, batch);
+    to = to + event_shape();
+    detail::checked_numel(to);
+    shape_ = std::move(to);
   }
   /// Whether `mask` has left elements out; and their return.
   bool has_mask() const noexcept { return !mask_.empty(); }
@@ -155,7 +163,7 @@ class Distribution {
  private:
   [[noreturn]] WICK_COLD void raise_expand(const Shape& own, const Shape& batch) const {
     detail::raise<ShapeError>("wick.dist.E205", "", {name(), ": batch_shape ", own, " does not expand to ", batch},
-                              {"sizes must be equal, or 1 before; give the whole new batch_shape, without the event_shape ", event_shape()});
+                              {"sizes must be equal, or 1 before, and -1 keeps the present size; give the whole new batch_shape, without the event_shape ", event_shape()});
   }
   [[noreturn]] WICK_COLD void raise_value(const Tensor& value) const {
     detail::raise<ShapeError>("wick.dist.E207", "", {name(), ": value of shape ", value.shape(), " does not fit batch_shape ", batch_shape(), " and event_shape ", event_shape()},

@@ -5,6 +5,7 @@
 #include <new>
 
 #include <wick/core/atomic.hpp>
+#include <wick/core/error.hpp>
 #include <wick/core/pool.hpp>
 #include <wick/core/shape.hpp>
 
@@ -38,9 +39,38 @@ WICK_NOINLINE inline Block* make_block_raw(std::size_t data_bytes) {
   return b;
 }
 
-/// A block of this shape with uninitialised data, count 1, atomic.
+inline constexpr Index kMaxElements = Index{1} << 58;  // addresses have fewer bits than their bytes would need
+inline constexpr unsigned kMaxRank = 64;               // sets of dimensions are the bits of a word
+
+[[noreturn]] WICK_COLD inline void raise_sizes(const Shape& shape) {
+  for (const Index n : shape)
+    if (n < 0) raise<ShapeError>("wick.tensor.E104", "", {"a size is negative: ", shape}, {"sizes are 0 or more"});
+  if (shape.size() > kMaxRank)
+    raise<ShapeError>("wick.tensor.E104", "", {shape.rank(), " dimensions, at most ", kMaxRank, " are supported"}, {"join dimensions, as in reshape(x, {rows, -1})"});
+  raise<ShapeError>("wick.tensor.E104", "", {"shape ", shape, " has more elements than any memory holds"},
+                    {"check how the sizes are computed; an expanded value takes no memory, but has sizes all the same"});
+}
+[[noreturn]] WICK_COLD inline void raise_sizes(Index n) { raise_sizes(Shape{n}); }
+
+WICK_NOINLINE inline Index checked_numel_of_many(const Shape& shape) {
+  Index n = 1;
+  bool fits = shape.size() <= kMaxRank;
+  for (const Index d : shape) fits = fits && d >= 0 && !__builtin_mul_overflow(n, d, &n) && n <= kMaxElements;
+  if (WICK_UNLIKELY(!fits)) raise_sizes(shape);
+  return n;
+}
+/// The number of elements of a shape that may have come from anywhere. Throws wick.tensor.E104 for negative sizes and for more elements
+/// or dimensions than there can be. Every value with a new shape goes through here.
+WICK_INLINE Index checked_numel(const Shape& shape) {
+  if (WICK_UNLIKELY(shape.size() > 1)) return checked_numel_of_many(shape);
+  const Index n = shape.empty() ? 1 : shape[0];
+  if (WICK_UNLIKELY(static_cast<std::uint64_t>(n) > static_cast<std::uint64_t>(kMaxElements))) raise_sizes(n);
+  return n;
+}
+
+/// A block of this shape with uninitialised data, count 1, atomic. Throws wick.tensor.E104 for sizes that cannot be.
 WICK_NOINLINE inline Block* make_block(const Shape& shape) {
-  const Index n = shape.numel();
+  const Index n = checked_numel(shape);
   Block* b = make_block_raw(static_cast<std::size_t>(n) * sizeof(double));
   b->numel = n;
   b->data = reinterpret_cast<double*>(reinterpret_cast<unsigned char*>(b) + kHeader);
@@ -82,6 +112,7 @@ WICK_NOINLINE inline void free_block(Block* b) noexcept {
 /// A block of another shape over the data of `b`, which is not expanded.
 WICK_NOINLINE inline Block* make_view(Block* b, const Shape& shape) {
   Block* base = b->base != nullptr ? b->base : b;  // bases are never based
+  checked_numel(shape);
   Block* v = make_block_raw(0);
   v->numel = b->numel;
   v->data = b->data;

@@ -8,18 +8,8 @@
 
 namespace wick::inline WICK_ABI {
 
-namespace detail {
-
-inline void check_sizes(const Shape& shape) {
-  for (const Index n : shape)
-    if (n < 0) raise<ShapeError>("wick.tensor.E104", "", {"a size is negative: ", shape}, {"sizes are 0 or more"});
-}
-
-}  // namespace detail
-
-/// A tensor of this shape with every element `value`. Throws wick.tensor.E104 for a negative size.
+/// A tensor of this shape with every element `value`. Throws wick.tensor.E104 for a negative size and for more elements than there can be.
 WICK_NOINLINE inline Tensor full(const Shape& shape, double value) {
-  detail::check_sizes(shape);
   Tensor t = detail::TensorAccess::make(shape);
   double* p = detail::TensorAccess::fresh_data(t);
   const Index n = t.numel();
@@ -84,12 +74,12 @@ struct TensorSource<std::array<T, N>> {
 }  // namespace detail
 
 /// A tensor of this shape from numbers in row-major order.
-/// Throws wick.tensor.E104 for a negative size, wick.tensor.E105 when the counts differ.
+/// Throws wick.tensor.E104 for sizes that cannot be, wick.tensor.E105 when the counts differ.
 template <class T>
 Tensor from_values(const Shape& shape, std::span<const T> values) {
-  detail::check_sizes(shape);
-  if (shape.numel() != static_cast<Index>(values.size()))
-    detail::raise<ShapeError>("wick.tensor.E105", "", {"shape ", shape, " holds ", shape.numel(), " elements, given are ", static_cast<Index>(values.size())},
+  const Index n = detail::checked_numel(shape);
+  if (n != static_cast<Index>(values.size()))
+    detail::raise<ShapeError>("wick.tensor.E105", "", {"shape ", shape, " holds ", n, " elements, given are ", static_cast<Index>(values.size())},
                               {"give as many values as the shape has elements"});
   Tensor t = detail::TensorAccess::make(shape);
   double* to = detail::TensorAccess::fresh_data(t);

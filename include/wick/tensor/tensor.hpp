@@ -28,10 +28,11 @@ struct Nested {
   double value = 0;
   const Nested* items = nullptr;
   std::size_t count = 0;
+  bool list = false;  ///< also of an empty list, which has neither items nor count
   template <class T>
     requires std::is_arithmetic_v<T>
   constexpr Nested(T x) : value(static_cast<double>(x)) {}                                          // NOLINT
-  constexpr Nested(std::initializer_list<Nested> l) : count(l.size()) {
+  constexpr Nested(std::initializer_list<Nested> l) : count(l.size()), list(true) {
     items = l.begin();  // the lists of one expression outlive the constructor that reads them
   }  // NOLINT
 };
@@ -268,8 +269,15 @@ WICK_NOINLINE inline Block* dense_block(Block* b) {
 }
 
 [[noreturn]] WICK_COLD inline void raise_dim(Index d, const Shape& s) {
-  raise<ShapeError>("wick.tensor.E102", "", {"no dimension or element ", d, " in shape ", s},
-                    {"dimensions count from 0, or from -1 at the right"});
+  raise<ShapeError>("wick.tensor.E102", "", {"no dimension ", d, " in shape ", s}, {"dimensions count from 0, or from -1 at the right"});
+}
+[[noreturn]] WICK_COLD inline void raise_element(Index i, std::size_t d, const Shape& s) {
+  raise<ShapeError>("wick.tensor.E102", "", {"no element ", i, " in dimension ", static_cast<Index>(d), " of shape ", s},
+                    {"elements count from 0, or from -1 at the end of a dimension"});
+}
+[[noreturn]] WICK_COLD inline void raise_index_count(std::size_t n, const Shape& s) {
+  raise<ShapeError>("wick.tensor.E102", "", {"at() of ", static_cast<Index>(n), " indices, shape ", s, " has ", s.rank(), " dimensions"},
+                    {"give one index a dimension, as in x.at({i, j}) of a matrix; rows are taken by slice"});
 }
 
 WICK_COLD inline void nested_shape(const Nested* items, std::size_t count, Shape& shape, std::size_t depth) {
@@ -279,8 +287,7 @@ WICK_COLD inline void nested_shape(const Nested* items, std::size_t count, Shape
     raise<ShapeError>("wick.tensor.E103", "", {"nested lists of different lengths: ", shape[depth], " and ", static_cast<Index>(count)},
                       {"give every row the same number of elements"});
   for (std::size_t i = 0; i < count; ++i) {
-    const bool list = items[i].items != nullptr || items[i].count != 0;
-    if (list)
+    if (items[i].list)
       nested_shape(items[i].items, items[i].count, shape, depth + 1);
     else if (shape.size() > depth + 1)
       raise<ShapeError>("wick.tensor.E103", "", {"nested lists of different depths"}, {"give every element the same depth"});
@@ -288,10 +295,9 @@ WICK_COLD inline void nested_shape(const Nested* items, std::size_t count, Shape
 }
 WICK_COLD inline double* nested_fill(const Nested* items, std::size_t count, double* to, std::size_t depth, std::size_t rank) {
   for (std::size_t i = 0; i < count; ++i) {
-    const bool list = items[i].items != nullptr || items[i].count != 0;
-    if (!list && depth + 1 != rank)
+    if (!items[i].list && depth + 1 != rank)
       raise<ShapeError>("wick.tensor.E103", "", {"nested lists of different depths"}, {"give every element the same depth"});
-    if (list)
+    if (items[i].list)
       to = nested_fill(items[i].items, items[i].count, to, depth + 1, rank);
     else
       *to++ = items[i].value;
@@ -310,6 +316,7 @@ inline Tensor::Tensor(std::initializer_list<detail::Nested> list) : Tensor() {
 }
 
 inline Index Tensor::size(Index d) const {
+  if (empty()) detail::raise_empty("size()");
   const Index rank = dim();
   const Index i = d < 0 ? d + rank : d;
   if (i < 0 || i >= rank) detail::raise_dim(d, shape());
@@ -329,13 +336,14 @@ inline const double* Tensor::data() const {
 }
 
 inline double Tensor::at(std::initializer_list<Count> index) const {
-  if (static_cast<Index>(index.size()) != dim()) detail::raise_dim(static_cast<Index>(index.size()), shape());
+  if (empty()) detail::raise_empty("at()");
+  if (static_cast<Index>(index.size()) != dim()) detail::raise_index_count(index.size(), shape());
   Index offset = 0;
   std::size_t k = 0;
   for (const Count i : index) {
     const Index n = shape()[k++];
     const Index j = i.value < 0 ? i.value + n : i.value;
-    if (j < 0 || j >= n) detail::raise_dim(i.value, shape());
+    if (j < 0 || j >= n) detail::raise_element(i.value, k - 1, shape());
     offset = offset * n + j;
   }
   return data()[offset];
