@@ -11,3 +11,4 @@
 #include <wick/infer/svi.hpp>
 #include <wick/tensor/eigen_source.hpp>
 #include <wick/tensor/make.hpp>
+#include <wick/tensor/print.hpp>

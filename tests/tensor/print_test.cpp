@@ -1,5 +1,7 @@
 #include "catch.hpp"
 
+#include <sstream>
+
 #include <wick/tensor/make.hpp>
 #include <wick/tensor/print.hpp>
 
@@ -35,3 +37,16 @@ TEST_CASE("print: long ones are abbreviated", "[tensor][print]") {
   CHECK(std::count(text.begin(), text.end(), '\n') == 6);
   CHECK(to_string(wick::zeros({1000})).find("...") == std::string::npos);
 }
+
+TEST_CASE("print: to streams", "[tensor][print]") {
+  std::ostringstream out;
+  out << Tensor{1, 2.5} << ' ' << Tensor(3);
+  CHECK(out.str() == "[1.  2.5] 3");
+}
+
+// What merely converts to a tensor is not printed as one, and numbers are not shifted.
+template <class Left, class Right>
+concept prints = requires(Left& l, const Right& r) { l << r; };
+static_assert(prints<std::ostream, Tensor>);
+static_assert(!prints<std::ostream, std::vector<double>>);
+static_assert(!prints<int, Tensor>);

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <string>
 
 #include <wick/tensor/tensor.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
+
+// Templates, though nothing varies: a program that prints no tensor compiles none of this.
 
 /// How the elements of one tensor are written: the same for all of them, so that columns align.
 struct NumberFormat {
@@ -67,7 +70,8 @@ WICK_COLD void for_printed(const Shape& shape, const double* x, bool all, std::s
 }
 
 /// Eight decimals where all numbers are whole or of similar size, else scientific; no more than any of them needs.
-WICK_COLD inline NumberFormat number_format(const Shape& shape, const double* x, bool all) {
+template <class = void>
+WICK_COLD NumberFormat number_format(const Shape& shape, const double* x, bool all) {
   NumberFormat f;
   double most = 0, least = kInf;
   bool whole = true;
@@ -95,8 +99,9 @@ WICK_COLD inline NumberFormat number_format(const Shape& shape, const double* x,
   return f;
 }
 
-WICK_COLD inline void print_level(std::string& out, const Shape& shape, const double* x, bool all, std::size_t depth,
-                                  Index& at, const NumberFormat& f) {
+template <class = void>
+WICK_COLD void print_level(std::string& out, const Shape& shape, const double* x, bool all, std::size_t depth, Index& at,
+                           const NumberFormat& f) {
   if (depth == shape.size()) {
     char text[64];
     const int n = print_number(x[at++], f, text);
@@ -124,7 +129,7 @@ WICK_COLD inline void print_level(std::string& out, const Shape& shape, const do
       at += (shape[depth] - 2 * kPrintEdge) * below;
       i = shape[depth] - kPrintEdge;
     }
-    print_level(out, shape, x, all, depth + 1, at, f);
+    print_level<>(out, shape, x, all, depth + 1, at, f);
   }
   out += ']';
 }
@@ -134,7 +139,8 @@ WICK_COLD inline void print_level(std::string& out, const Shape& shape, const do
 /// The elements in nested brackets, as numpy prints them: `[1.  2.5]`, `[[1. 2.]\n [3. 4.]]`, a scalar without
 /// brackets. At most eight decimals; tensors of more than 1,000 elements are abbreviated with `...`. The empty tensor
 /// is "(empty)".
-WICK_COLD inline std::string to_string(const Tensor& t) {
+template <class = void>
+WICK_COLD std::string to_string(const Tensor& t) {
   if (t.empty()) return "(empty)";
   const bool all = t.numel() <= detail::kPrintAll;
   const double* x = t.data();
@@ -143,11 +149,18 @@ WICK_COLD inline std::string to_string(const Tensor& t) {
     return {text, static_cast<std::size_t>(std::snprintf(text, sizeof text, "%.10g", *x))};
   }
   if (t.numel() == 0) return "[] of shape " + detail::to_string(t.shape());
-  const detail::NumberFormat f = detail::number_format(t.shape(), x, all);
+  const detail::NumberFormat f = detail::number_format<>(t.shape(), x, all);
   std::string out;
   Index at = 0;
-  detail::print_level(out, t.shape(), x, all, 0, at, f);
+  detail::print_level<>(out, t.shape(), x, all, 0, at, f);
   return out;
+}
+
+/// `std::cout << x`: as `to_string`. For every stream that takes a std::string; this header includes none.
+template <class Stream, std::same_as<Tensor> T>
+  requires requires(Stream& s, const std::string& text) { s << text; }
+decltype(auto) operator<<(Stream& s, const T& t) {
+  return s << to_string(t);
 }
 
 }  // namespace wick::inline WICK_ABI
