@@ -28,7 +28,9 @@ struct PlateOptions {
 /// Throws: wick.plate.E200–E210.
 class plate final : public Handler {
  public:
-  [[nodiscard]] plate(std::string_view name, Count size, const PlateOptions& options = {}) { begin_plate(name, size.value, options); }
+  // Two constructors, because a program without options need not compile what draws subsamples.
+  [[nodiscard]] plate(std::string_view name, Count size) { begin_plate(name, size.value, {}, nullptr); }
+  [[nodiscard]] plate(std::string_view name, Count size, const PlateOptions& options);
   ~plate() override = default;
 
   /// The size of the scope: that of the subsample.
@@ -103,9 +105,14 @@ class plate final : public Handler {
 
  private:
   void go_on_stack() { enter(types_of(SiteType::sample) | types_of(SiteType::plate), types_of(SiteType::param)); }
-  void begin_plate(std::string_view name, Index size, const PlateOptions& options);
+  /// What `options` need beyond the rest.
+  struct Subsampling {
+    Index (plate::*asked_size)(const PlateOptions&) const;
+    void (*draw)(Message& m);
+  };
+  void begin_plate(std::string_view name, Index size, const PlateOptions& options, const Subsampling* how);
   /// What the stack makes of this plate's index message.
-  Tensor find_indices(const PlateOptions& options) const;
+  Tensor find_indices(const PlateOptions& options, const Subsampling* how) const;
   Index asked_size(const PlateOptions& options) const;
   Index free_dim(Index wanted) const;
   void widen(Message& m) const;
@@ -163,10 +170,11 @@ inline void fill_subsample(Key key, const Shape& shape, double* out, const DrawI
 }
 inline constexpr DrawSpec subsample_draw{"subsample", 1, &fill_subsample};
 
-/// The indices of a subsample, as a value of the plate's own key.
-WICK_NOINLINE inline Tensor draw_subsample(Name plate, Index size, Index count) {
-  const Tensor n = static_cast<double>(size);
-  return draw_value(subsample_draw, sub_key(next_key(plate.hash(), plate_turns), 1), Shape{count}, &n);
+/// The indices that a plate's message asks for, as a value of the plate's own key; none where they are all.
+inline void draw_subsample(Message& m) {
+  if (m.size == m.full_size) return;
+  const Tensor n = static_cast<double>(m.full_size);
+  m.value = draw_value(subsample_draw, sub_key(next_key(m.name.hash(), plate_turns), 1), Shape{m.size}, &n);
 }
 
 inline bool same_values(const Tensor& a, const Tensor& b) {
@@ -198,8 +206,6 @@ WICK_COLD inline void plate::raise_narrow(const Message& m, Index dim) const {
 
 inline Index plate::asked_size(const PlateOptions& o) const {
   const Index size = frame_.full_size, count = o.subsample_size.value;
-  if (size < 1)
-    raise<DomainError>("wick.plate.E200", {" has size ", size, "; it must be at least 1"}, {"skip the plate when the data are empty\n  or check how the size is computed"});
   if (count < 0 || count > size)
     raise<DomainError>("wick.plate.E201", {": subsample_size ", count, " is not between 1 and the plate's size ", size}, {"use subsample_size = min(batch, size)"});
   if (o.subsample.empty()) return count != 0 ? count : size;
@@ -211,9 +217,8 @@ inline Index plate::asked_size(const PlateOptions& o) const {
   return given;
 }
 
-WICK_NOINLINE inline Tensor plate::find_indices(const PlateOptions& o) const {
-  if (detail::context.innermost == nullptr)
-    return !o.subsample.empty() || frame_.size == frame_.full_size ? o.subsample : detail::draw_subsample(frame_.name, frame_.full_size, frame_.size);
+WICK_NOINLINE inline Tensor plate::find_indices(const PlateOptions& o, const Subsampling* how) const {
+  if (detail::context.innermost == nullptr && (!o.subsample.empty() || frame_.size == frame_.full_size)) return o.subsample;
   Message m;
   m.type = SiteType::plate;
   m.name = frame_.name;
@@ -221,19 +226,24 @@ WICK_NOINLINE inline Tensor plate::find_indices(const PlateOptions& o) const {
   m.full_size = frame_.full_size;
   m.size = frame_.size;
   m.dim = frame_.dim;
-  detail::send(m, [](Message& x) {
-    if (x.size != x.full_size) x.value = detail::draw_subsample(x.name, x.full_size, x.size);
-  });
+  detail::send(m, how != nullptr ? how->draw : [](Message&) {});
   return std::move(m.value);
 }
 
-inline void plate::begin_plate(std::string_view text, Index size, const PlateOptions& o) {
+inline plate::plate(std::string_view name, Count size, const PlateOptions& options) {
+  static constexpr Subsampling how{&plate::asked_size, &detail::draw_subsample};
+  begin_plate(name, size.value, options, &how);
+}
+
+WICK_NOINLINE inline void plate::begin_plate(std::string_view text, Index size, const PlateOptions& o, const Subsampling* how) {
   frame_.name = detail::intern(text);
   frame_.full_size = size;
   try {
-    frame_.size = asked_size(o);
+    if (WICK_UNLIKELY(size < 1))
+      raise<DomainError>("wick.plate.E200", {" has size ", size, "; it must be at least 1"}, {"skip the plate when the data are empty\n  or check how the size is computed"});
+    frame_.size = how == nullptr ? size : (this->*how->asked_size)(o);
     frame_.dim = free_dim(o.dim);
-    Tensor got = find_indices(o);
+    Tensor got = find_indices(o, how);
     const Index count = detail::plate_count(got, size);
     const bool asks = o.subsample_size.value != 0 || !o.subsample.empty();
     if ((asks && count != frame_.size) || (!o.subsample.empty() && !detail::same_values(got, o.subsample))) raise_subsample_differs(frame_.size, got);
