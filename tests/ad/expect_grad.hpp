@@ -4,6 +4,8 @@
 /// re-run) bit for bit.
 #pragma once
 
+#include <wick/ad/second_order.hpp>
+
 #include "catch.hpp"
 
 #include <cstring>
@@ -218,6 +220,41 @@ inline void check_gradient(const std::string& name, const Function& f, const Arg
   CHECK(report.ok);
 }
 
+/// The Hessian of the weighted output by the second-order pass, and its derivative along a direction by the first run of it.
+inline std::vector<double> exact_hessian(const Function& f, const Args& args, const std::vector<double>& along, double& slope) {
+  Recording recording;
+  Tape& tape = recording.tape();
+  const Args leaves = leaves_of(tape, args, Kind::differentiable);
+  const Tensor loss = weighted(f(leaves));
+  wick::detail::run_backward(tape, loss);
+  wick::detail::SecondPass pass(tape);
+  pass.keep_adjoints();
+  std::vector<std::uint32_t> records;
+  std::vector<Index> first;
+  Index n = 0;
+  for (const Tensor& leaf : leaves) {
+    records.push_back(TensorAccess::record(leaf));
+    first.push_back(n);
+    n += leaf.numel();
+  }
+  const auto run = [&](const std::vector<double>& direction) {
+    std::vector<const double*> data;
+    for (const Index at : first) data.push_back(direction.data() + at);
+    pass.run_tangents(records.data(), data.data(), data.size());
+  };
+  std::vector<double> out;
+  for (Index i = 0; i < n; ++i) {
+    std::vector<double> unit(static_cast<std::size_t>(n), 0.0);
+    unit[static_cast<std::size_t>(i)] = 1;
+    run(unit);
+    pass.run_adjoints();
+    for (const double v : adjoints_of(tape, leaves)) out.push_back(v);
+  }
+  run(along);
+  slope = TensorAccess::run(loss) == tape.run() ? *pass.tangent(TensorAccess::record(loss)) : 0.0;
+  return out;
+}
+
 inline void check_hessian(const std::string& name, const Function& f, const Args& args) {
   const std::vector<double> x = flatten(args);
   const std::size_t n = x.size();
@@ -229,6 +266,16 @@ inline void check_hessian(const std::string& name, const Function& f, const Args
       compare_derivatives(name + " Hessian", ours.value, finite_hessian(value, x), hessian_tolerance, terms);
   INFO(report.text);
   CHECK(report.ok);
+  std::vector<double> along(n);
+  for (std::size_t i = 0; i < n; ++i) along[i] = weight(static_cast<Index>(i) + 3);
+  double slope = 0, by_gradient = 0;
+  const std::vector<double> exact = exact_hessian(f, args, along, slope), g = gradient(f, args).second;
+  const auto second = compare_derivatives(name + " second-order pass", exact, ours, gradient_tolerance, term_size(value(x), x, g));
+  INFO(second.text);
+  CHECK(second.ok);
+  for (std::size_t i = 0; i < n; ++i) by_gradient += g[i] * along[i];
+  INFO("along a direction " << slope << ", by the gradient " << by_gradient);
+  CHECK(std::abs(slope - by_gradient) <= 1e-12 * (1 + std::abs(by_gradient) + terms));
   double size = 0, skew = 0;
   for (const double v : ours.value) size = std::max(size, std::abs(v));
   for (std::size_t i = 0; i < n; ++i)

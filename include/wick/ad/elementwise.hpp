@@ -6,6 +6,7 @@
 
 #include <wick/ad/loops.hpp>
 #include <wick/ad/result.hpp>
+#include <wick/ad/second_pointwise.hpp>
 
 namespace wick::inline WICK_ABI::detail {
 
@@ -84,6 +85,18 @@ void element_scalar_adjoint(double g, double a, double b, double y, double* da, 
   }
 }
 
+#if defined(WICK_SECOND_ORDER)
+template <class F>
+struct ElementFormula {
+  auto operator()(const auto&... x) const { return F::f(x...); }
+};
+template <class F, unsigned Arity>
+WICK_COLD void element_second(const void*, SecondPoint& s) {
+  constexpr unsigned live = Arity == 3 ? 0b110u : (1u << Arity) - 1u;  // the condition of `where` has no derivative
+  second_point<ElementFormula<F>, live>({}, s, std::make_index_sequence<Arity>{});
+}
+#endif
+
 /// Describes the smooth operation `F` (with `f` and `d`, or `da` and `db`).
 template <class F, unsigned Arity>
 constexpr ElementFns smooth_op(const char* name, Op op = Op::first_function) {
@@ -92,14 +105,14 @@ constexpr ElementFns smooth_op(const char* name, Op op = Op::first_function) {
           true,
           op,
           Pull::kernel,
-          {&element_scalar<F, Arity>, &element_scalar_adjoint<F, Arity>},
+          {&element_scalar<F, Arity>, &element_scalar_adjoint<F, Arity>, {}, WICK_SECOND(&element_second<F, Arity>)},
           &element_forward<F, Arity>,
           &element_partials<F, Arity>};
 }
 /// Describes one whose adjoint needs no kernel, with an opcode of its own.
 template <class F, unsigned Arity>
 constexpr ElementFns plain_op(const char* name, Op op, Pull pull) {
-  return {name, Arity, true, op, pull, {&element_scalar<F, Arity>, nullptr}, &element_forward<F, Arity>, nullptr};
+  return {name, Arity, true, op, pull, {&element_scalar<F, Arity>, nullptr, {}, WICK_SECOND(&element_second<F, Arity>)}, &element_forward<F, Arity>, nullptr};
 }
 /// Describes an operation without derivative.
 template <class F, unsigned Arity>
@@ -304,7 +317,21 @@ inline void element_adjoint(Tape& tape, std::uint32_t i) {
     if (adjoint[k] != nullptr && in.numel[k] == 1) *adjoint[k] += single[k].total();
 }
 
-inline constexpr OpFns element_ops{"elementwise", &element_rerun, &element_adjoint};
+#if defined(WICK_SECOND_ORDER)
+inline Pointwise element_pointwise(SecondPass& pass, std::uint32_t i) {
+  const auto& e = *static_cast<const ElementPayload*>(pass.tape()[i].payload);
+  if (e.element->scalar.second == nullptr) SecondPass::raise_none(e.element->name);
+  Pointwise p{e.element->scalar.second, nullptr, e.element->arity, {}, {}, {}, 0, pass.tape().shape(i), 1.0, false};
+  for (unsigned k = 0; k < p.arity; ++k) {
+    p.in[k] = e.in[k];
+    p.live[k] = p.arity != 3 || k != 0;
+  }
+  return p;
+}
+inline void element_tangent(SecondPass& pass, std::uint32_t i) { pointwise_tangent(pass, i, element_pointwise(pass, i)); }
+inline void element_pull_second(SecondPass& pass, std::uint32_t i) { pointwise_pull(pass, i, element_pointwise(pass, i)); }
+#endif
+inline constexpr OpFns element_ops{"elementwise", &element_rerun, &element_adjoint, {WICK_SECOND(SecondKind::own, &element_tangent, &element_pull_second)}};
 
 /// An operation on one or two scalars: one record, without payload.
 WICK_NOINLINE inline Tensor element_scalars(ElementFns& f, const Tensor& a, const Tensor* b) {

@@ -152,7 +152,28 @@ inline void fuse_sum_adjoint(Tape& tape, std::uint32_t i) {
       add_scaled_to(tape, r, g, a->partial);
   }
 }
-inline constexpr OpFns fuse_sum_ops{"fuse_sum", &fuse_sum_rerun, &fuse_sum_adjoint};
+#if defined(WICK_SECOND_ORDER)
+inline Pointwise fuse_pointwise(SecondPass& pass, std::uint32_t i, bool sum) {
+  auto& f = *static_cast<FusePayload*>(pass.tape()[i].payload);
+  Pointwise p{f.spec->second, f.f, f.spec->arity, {}, {}, {}, f.mask, {}, f.factor, sum};
+  for (unsigned k = 0; k < p.arity; ++k) {
+    const FuseArgument& a = f.arguments()[k];
+    p.in[k] = a.record;
+    p.constant[k] = a.sum;
+    p.live[k] = (f.spec->live >> k & 1u) != 0;
+  }
+  if (!sum)
+    p.shape = pass.tape().shape(i);
+  else
+    p.shape.assign(f.sizes, f.rank);
+  return p;
+}
+inline void fuse_sum_tangent(SecondPass& pass, std::uint32_t i) { pointwise_tangent(pass, i, fuse_pointwise(pass, i, true)); }
+inline void fuse_sum_pull(SecondPass& pass, std::uint32_t i) { pointwise_pull(pass, i, fuse_pointwise(pass, i, true)); }
+inline void fuse_out_tangent(SecondPass& pass, std::uint32_t i) { pointwise_tangent(pass, i, fuse_pointwise(pass, i, false)); }
+inline void fuse_out_pull(SecondPass& pass, std::uint32_t i) { pointwise_pull(pass, i, fuse_pointwise(pass, i, false)); }
+#endif
+inline constexpr OpFns fuse_sum_ops{"fuse_sum", &fuse_sum_rerun, &fuse_sum_adjoint, {WICK_SECOND(SecondKind::own, &fuse_sum_tangent, &fuse_sum_pull)}};
 
 inline void fuse_out_rerun(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<FusePayload*>(tape[i].payload);
@@ -181,7 +202,7 @@ inline void fuse_out_adjoint(Tape& tape, std::uint32_t i) {
       add_product_walk(tape.shape(i), g, a[k].partial, tape.shape(a[k].record), to);
   }
 }
-inline constexpr OpFns fuse_out_ops{"fuse", &fuse_out_rerun, &fuse_out_adjoint};
+inline constexpr OpFns fuse_out_ops{"fuse", &fuse_out_rerun, &fuse_out_adjoint, {WICK_SECOND(SecondKind::own, &fuse_out_tangent, &fuse_out_pull)}};
 
 /// A fused call's request: arguments, how far it extends, and what is wanted.
 struct FuseRequest {
@@ -234,7 +255,7 @@ WICK_INLINE void fuse_commit(Tape& tape, const FuseRequest& q, FusePayload* p, c
   p->n = n;
   p->mask = WICK_UNLIKELY(q.mask != nullptr) ? record_of(*q.mask, tape) : 0;
   if (WICK_UNLIKELY(q.f_bytes != 0)) p->f = std::memcpy(tape.arena().take_small(q.f_bytes), q.f, q.f_bytes);
-  if (WICK_LIKELY(plain)) return;
+  if (WICK_LIKELY(plain) WICK_SECOND(&&false)) return;  // second derivatives walk the shape
   p->rank = q.shape->size();
   p->sizes = static_cast<Index*>(std::memcpy(tape.arena().take_small(p->rank * sizeof(Index)), q.shape->begin(), p->rank * sizeof(Index)));
 }

@@ -43,6 +43,7 @@ struct FuseSpec {
   unsigned live;  ///< arguments that have a derivative
   FuseKernel value;
   FuseKernel gradient;
+  void (*second)(const void* f, ScalarFn::SecondPoint&) = nullptr;  ///< value and partials with their tangents
 };
 
 /// A fused function may hoist what depends on few arguments: `prep(args...)` over the arguments in `F::prep_mask`,
@@ -134,9 +135,19 @@ struct FuseLoop<F, Live, std::index_sequence<K...>> {
   }
 };
 
+#if defined(WICK_SECOND_ORDER)
+template <class F, unsigned Arity, unsigned Live>
+WICK_COLD void fuse_second(const void* f, SecondPoint& s) {
+  if constexpr (std::is_empty_v<F> && std::is_default_constructible_v<F>)
+    static_cast<void>(f), second_point<F, Live>(F{}, s, std::make_index_sequence<Arity>{});
+  else
+    second_point<F, Live>(*static_cast<const F*>(f), s, std::make_index_sequence<Arity>{});
+}
+#endif
+
 /// `Live`: the arguments that have a derivative.
 template <class F, unsigned Arity, unsigned Live = (1u << Arity) - 1u>
 inline constexpr FuseSpec fuse_spec{"fuse", Arity, Live, &FuseLoop<F, 0, std::make_index_sequence<Arity>>::run,
-                                     &FuseLoop<F, Live, std::make_index_sequence<Arity>>::run};
+                                     &FuseLoop<F, Live, std::make_index_sequence<Arity>>::run, WICK_SECOND(&fuse_second<F, Arity, Live>)};
 
 }  // namespace wick::inline WICK_ABI::detail

@@ -4,6 +4,7 @@
 
 #include <wick/ad/loops.hpp>
 #include <wick/ad/result.hpp>
+#include <wick/ad/second_pass.hpp>
 
 namespace wick::inline WICK_ABI::detail {
 
@@ -27,8 +28,8 @@ inline void unary_backward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<UnaryPayload*>(tape[i].payload);
   reinterpret_cast<const UnaryFns*>(p.fns)->pull(p, tape.adjoint(i), tape.data(p.in), tape.data(i), tape.adjoint(p.in));
 }
-constexpr UnaryFns unary_fns(const char* name, decltype(UnaryFns::run) run, decltype(UnaryFns::pull) pull) {
-  return {{name, &unary_forward, &unary_backward}, run, pull};
+constexpr UnaryFns unary_fns(const char* name, decltype(UnaryFns::run) run, decltype(UnaryFns::pull) pull, const SecondFns& second = {}) {
+  return {{name, &unary_forward, &unary_backward, second}, run, pull};
 }
 
 WICK_NOINLINE inline Tensor unary_call(const UnaryFns& f, UnaryPayload& p, std::size_t bytes, const Tensor& x,
@@ -69,7 +70,7 @@ inline void broadcast_backward(Tape& tape, std::uint32_t i) {
   const std::uint32_t in = static_cast<UnaryPayload*>(tape[i].payload)->in;
   add_broadcast(tape.adjoint(i), tape.shape(i), tape.adjoint(in), tape.shape(in));
 }
-inline constexpr OpFns broadcast_ops{"broadcast", &broadcast_forward, &broadcast_backward};
+inline constexpr OpFns broadcast_ops{"broadcast", &broadcast_forward, &broadcast_backward, second_linear};
 
 /// The dense form of an expanded value, for operations that read rows: recorded as a copy where it is not constant.
 WICK_NOINLINE inline Tensor materialise(const Tensor& x) {

@@ -82,32 +82,50 @@ WICK_NOINLINE inline void matmul_add_checked(const MatmulPayload& p, const doubl
   thread_pool.give(sums, capacity);
 }
 
-/// dA += G Bᵀ and dB += Aᵀ G, for the arguments that are differentiable.
+/// dA += G Bᵀ and dB += Aᵀ G, for the arguments that are differentiable (not null).
 ///
 /// An element of G that is 0 leaves no trace (see `adjoint_product`): masked rows of A may hold anything. The kernels do not look;
 /// so where G has zeros, first the smaller of factor and result is tested, and only where it is not finite the careful loops run.
-inline void matmul_backward(Tape& tape, std::uint32_t i) {
-  auto& p = *static_cast<MatmulPayload*>(tape[i].payload);
-  const double *g = tape.adjoint(i), *a = tape.data(p.a), *b = tape.data(p.b);
+WICK_NOINLINE inline void matmul_pull(const MatmulPayload& p, const double* g, const double* a, const double* b, double* to_a, double* to_b) {
   const bool zeros = has_zero(p.n * p.m, g);
-  if (double* to = tape.adjoint(p.a)) {
+  if (to_a != nullptr) {
     if (zeros && p.n == 1)
-      matmul_add_checked(p, g, b, to, p.k, &matmul_add_left, &matmul_add_left_of_zeros);
+      matmul_add_checked(p, g, b, to_a, p.k, &matmul_add_left, &matmul_add_left_of_zeros);
     else if (zeros && !all_finite(p.k * p.m, b))
-      matmul_add_left_of_zeros(p, g, b, to);
+      matmul_add_left_of_zeros(p, g, b, to_a);
     else
-      matmul_add_left(p, g, b, to);
+      matmul_add_left(p, g, b, to_a);
   }
-  if (double* to = tape.adjoint(p.b)) {
+  if (to_b != nullptr) {
     if (zeros && p.n != 1)
-      matmul_add_checked(p, g, a, to, p.k * p.m, &matmul_add_right, &matmul_add_right_of_zeros);
+      matmul_add_checked(p, g, a, to_b, p.k * p.m, &matmul_add_right, &matmul_add_right_of_zeros);
     else if (zeros && !all_finite(p.k, a))
-      matmul_add_right_of_zeros(p, g, a, to);
+      matmul_add_right_of_zeros(p, g, a, to_b);
     else
-      matmul_add_right(p, g, a, to);
+      matmul_add_right(p, g, a, to_b);
   }
 }
-inline constexpr OpFns matmul_ops{"matmul", &matmul_forward, &matmul_backward};
+inline void matmul_backward(Tape& tape, std::uint32_t i) {
+  const auto& p = *static_cast<const MatmulPayload*>(tape[i].payload);
+  matmul_pull(p, tape.adjoint(i), tape.data(p.a), tape.data(p.b), tape.adjoint(p.a), tape.adjoint(p.b));
+}
+
+#if defined(WICK_SECOND_ORDER)
+/// dC = dA B + A dB.
+WICK_COLD inline void matmul_tangent(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const MatmulPayload*>(pass.tape()[i].payload);
+  double* out = pass.tangent_output(i);
+  matmul_run(p, pass.tangent(p.a), pass.value(p.b), out);
+  matmul_add(pass.value(p.a), pass.tangent(p.b), out, p.n, p.k, p.m);
+}
+/// The adjoint's tangent with the values, and the adjoint with the values' tangents.
+WICK_COLD inline void matmul_pull_second(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const MatmulPayload*>(pass.tape()[i].payload);
+  if (pass.adjoint_tangent(i) != nullptr) matmul_pull(p, pass.adjoint_tangent(i), pass.value(p.a), pass.value(p.b), pass.pull_to(p.a), pass.pull_to(p.b));
+  if (pass.adjoint(i) != nullptr) matmul_pull(p, pass.adjoint(i), pass.tangent(p.a), pass.tangent(p.b), pass.pull_to(p.a), pass.pull_to(p.b));
+}
+#endif
+inline constexpr OpFns matmul_ops{"matmul", &matmul_forward, &matmul_backward, {WICK_SECOND(SecondKind::own, &matmul_tangent, &matmul_pull_second)}};
 
 [[noreturn]] WICK_COLD inline void raise_matmul(const Shape& a, const Shape& b) {
   if (a.rank() < 1 || b.rank() < 1)

@@ -59,7 +59,17 @@ inline void take_backward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<TakePayload*>(tape[i].payload);
   if (double* to = tape.adjoint(p.in)) scatter_add(tape.adjoint(i), p.outer, p.n, p.inner, p.view, to);
 }
-inline constexpr OpFns take_ops{"take", &take_forward, &take_backward};
+#if defined(WICK_SECOND_ORDER)
+/// Linear, but for the indices, which `take_forward` would read as tangents.
+inline void take_tangent(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const TakePayload*>(pass.tape()[i].payload);
+  gather(pass.tangent(p.in), p.outer, p.n, p.inner, p.view, pass.tangent_output(i));
+}
+inline void take_pull_second(SecondPass& pass, std::uint32_t i) {
+  if (pass.adjoint_tangent(i) != nullptr) take_backward(pass.tape(), i);
+}
+#endif
+inline constexpr OpFns take_ops{"take", &take_forward, &take_backward, {WICK_SECOND(SecondKind::own, &take_tangent, &take_pull_second)}};
 
 WICK_NOINLINE inline Tensor take_call(const Tensor& x, const Tensor& indices, Index dim) {
   Tape* tape = context.tape;
@@ -113,7 +123,7 @@ inline void join_backward(Tape& tape, std::uint32_t i) {
   for (std::size_t k = 0; k < p.count; g += p.width[k++])
     if (double* to = tape.adjoint(p.in[k])) add_rows(p.outer, p.width[k], g, p.total, to, p.width[k]);
 }
-inline constexpr OpFns join_ops{"cat", &join_forward, &join_backward};
+inline constexpr OpFns join_ops{"cat", &join_forward, &join_backward, second_linear};
 
 /// Joins parts whose elements are [outer, own width] into a value of shape `to`.
 WICK_NOINLINE inline Tensor join_call(std::span<const Tensor> parts, const Shape& to, Index outer, Index total) {

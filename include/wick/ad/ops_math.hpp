@@ -8,19 +8,19 @@
 namespace wick::inline WICK_ABI {
 namespace detail {
 
-// An operation has `f` and, by argument, `d` or `da` and `db`: g times the partial, from the arguments and the result.
+// An operation has `f` (of numbers, or of dual numbers with lanes of their own where second derivatives are wanted) and, by argument, `d` or `da` and `db`: g times the partial, from the arguments and the result.
 // Sums, differences and products need none: Tape::backward and `pull_product` know them.
 struct AddOp {
-  template <class V> static V f(const V& a, const V& b) { return a + b; }
+  template <class A, class B> static auto f(const A& a, const B& b) { return a + b; }
 };
 struct SubOp {
-  template <class V> static V f(const V& a, const V& b) { return a - b; }
+  template <class A, class B> static auto f(const A& a, const B& b) { return a - b; }
 };
 struct MulOp {
-  template <class V> static V f(const V& a, const V& b) { return a * b; }
+  template <class A, class B> static auto f(const A& a, const B& b) { return a * b; }
 };
 struct DivOp {
-  template <class V> static V f(const V& a, const V& b) { return a / b; }
+  template <class A, class B> static auto f(const A& a, const B& b) { return a / b; }
   template <class V> static V da(const V& g, const V&, const V& b, const V&) { return g / b; }
   template <class V> static V db(const V& g, const V&, const V& b, const V& y) { return -(g / b * y); }
 };
@@ -79,7 +79,7 @@ struct DigammaOp {
   template <class V> static V d(const V& g, const V& a, const V&) { return g * trigamma(a); }
 };
 struct PowOp {
-  template <class V> static V f(const V& a, const V& b) { return pow(a, b); }
+  template <class A, class B> static auto f(const A& a, const B& b) { return pow(a, b); }
   template <class V> static V da(const V& g, const V& a, const V& b, const V&) {
     return where(b == V(0.0), V(0.0), g * b * pow(a, b - V(1.0)));
   }
@@ -114,7 +114,7 @@ struct OrOp {
   template <class V> static V f(const V& a, const V& b) { return as_number<V>((a != V(0.0)) | (b != V(0.0))); }
 };
 struct WhereOp {
-  template <class V> static V f(const V& c, const V& a, const V& b) { return where(c != V(0.0), a, b); }
+  template <class C, class A, class B> static auto f(const C& c, const A& a, const B& b) { return where(c != C(0.0), a, b); }
   template <class V> static V da(const V& g, const V& c) { return where(c != V(0.0), g, V(0.0)); }
   template <class V> static V db(const V& g, const V& c) { return where(c != V(0.0), V(0.0), g); }
 };
@@ -172,7 +172,7 @@ template <class = void>
 inline constinit ElementFns op_or = flat_op<OrOp, 2>("or");
 template <class = void>
 inline constinit ElementFns op_where = {
-    "where", 3, true, Op::first_function, Pull::kernel, {nullptr, nullptr}, &element_forward<WhereOp, 3>, &element_partials<WhereOp, 3>};
+    "where", 3, true, Op::first_function, Pull::kernel, {nullptr, nullptr, {}, WICK_SECOND(&element_second<WhereOp, 3>)}, &element_forward<WhereOp, 3>, &element_partials<WhereOp, 3>};
 
 WICK_NOINLINE inline Tensor apply1(ElementFns& f, const Tensor& x) {
   if (TensorAccess::is_scalar(x)) return element_scalars(f, x, nullptr);

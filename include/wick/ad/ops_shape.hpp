@@ -18,7 +18,7 @@ inline void reshape_run(const UnaryPayload& p, const double* x, double* out) {
 inline void reshape_pull(const UnaryPayload& p, const double* g, const double*, const double*, double* to) {
   add_array(static_cast<const ReshapePayload&>(p).n, g, to);
 }
-inline constexpr UnaryFns reshape_fns = unary_fns("reshape", &reshape_run, &reshape_pull);
+inline constexpr UnaryFns reshape_fns = unary_fns("reshape", &reshape_run, &reshape_pull, second_linear);
 
 struct SlicePayload : UnaryPayload {
   Index outer, width, stride, offset;
@@ -31,7 +31,7 @@ inline void slice_pull(const UnaryPayload& base, const double* g, const double*,
   const auto& p = static_cast<const SlicePayload&>(base);
   add_rows(p.outer, p.width, g, p.width, to + p.offset, p.stride);
 }
-inline constexpr UnaryFns slice_fns = unary_fns("slice", &slice_run, &slice_pull);
+inline constexpr UnaryFns slice_fns = unary_fns("slice", &slice_run, &slice_pull, second_linear);
 
 /// out[a, j, b, i, :] = x[a, i, b, j, :], added to `out` when `add`; in tiles, so that both sides stay in cache.
 WICK_NOINLINE inline void swap_axes(const double* x, double* out, const Index (&n)[5], bool add) {
@@ -65,7 +65,7 @@ inline void transpose_pull(const UnaryPayload& p, const double* g, const double*
   const Index back[5] = {n[0], n[3], n[2], n[1], n[4]};
   swap_axes(g, to, back, true);
 }
-inline constexpr UnaryFns transpose_fns = unary_fns("transpose", &transpose_run, &transpose_pull);
+inline constexpr UnaryFns transpose_fns = unary_fns("transpose", &transpose_run, &transpose_pull, second_linear);
 
 [[noreturn]] WICK_COLD inline void raise_reshape(const Shape& from, const Shape& to) {
   raise<ShapeError>(

@@ -39,6 +39,23 @@ static_assert(sizeof(Record) == 32);
 
 class Tape;
 
+class SecondPass;
+
+/// How an operation takes part in second derivatives (ad/second_order.hpp). `linear`: `forward` of the inputs' tangents is the output's
+/// tangent, `backward` reads no values. `own`: by these functions.
+enum class SecondKind : std::uint8_t { none, linear, own };
+struct SecondFns {
+  SecondKind kind = SecondKind::none;
+  void (*tangent)(SecondPass&, std::uint32_t i) = nullptr;  ///< computes the output's tangent
+  void (*pull)(SecondPass&, std::uint32_t i) = nullptr;     ///< adds to the tangents of the inputs' adjoints
+};
+inline constexpr SecondFns second_linear{SecondKind::linear, nullptr, nullptr};
+#if defined(WICK_SECOND_ORDER)
+#define WICK_SECOND(...) __VA_ARGS__
+#else
+#define WICK_SECOND(...)
+#endif
+
 /// The two directions of a general operation; a payload begins with a pointer to one of these.
 struct OpFns {
   const char* name;
@@ -46,6 +63,7 @@ struct OpFns {
   void (*forward)(Tape&, std::uint32_t i);
   /// Adds the output's adjoint times the derivative to the adjoints of its differentiable inputs.
   void (*backward)(Tape&, std::uint32_t i);
+  SecondFns second = {};
 };
 
 /// A scalar function of one or two arguments as an opcode. `df` adds g times the partials to da and db (null: not needed).
@@ -53,6 +71,8 @@ struct ScalarFn {
   double (*f)(double a, double b);
   void (*df)(double g, double a, double b, double y, double* da, double* db);
   Atomic<std::uint16_t> opcode{0};
+  struct SecondPoint;
+  void (*second)(const void*, SecondPoint&) = nullptr;  ///< value and partials with their tangents
 };
 
 inline constexpr std::uint16_t kMaxFunctions = 1024;

@@ -87,7 +87,7 @@ inline void sum_pull(const UnaryPayload& base, const double* g, const double*, c
   }
 }
 
-inline constexpr UnaryFns sum_fns = unary_fns("sum", &sum_run, &sum_pull);
+inline constexpr UnaryFns sum_fns = unary_fns("sum", &sum_run, &sum_pull, second_linear);
 
 /// What is subtracted before exp: the largest element, or 0 where that is infinite or NaN.
 template <class V>
@@ -169,6 +169,38 @@ inline void logsumexp_pull(const UnaryPayload& base, const double* g, const doub
       if (e.inner == 1) break;
     }
 }
-inline constexpr UnaryFns logsumexp_fns = unary_fns("logsumexp", &logsumexp_run, &logsumexp_pull);
+#if defined(WICK_SECOND_ORDER)
+/// Calls `each(row's element of the result, element of x, its weight exp(x - result))`.
+template <class F>
+void for_each_weight(SecondPass& pass, std::uint32_t i, F each) {
+  const auto& e = *static_cast<const ReducePayload*>(pass.tape()[i].payload);
+  const double *x = pass.value(e.in), *y = pass.value(i);
+  for (Index o = 0; o < e.outer; ++o)
+    for (Index r = 0; r < e.n; ++r)
+      for (Index j = 0; j < e.inner; ++j) {
+        const Index to = o * e.inner + j, from = (o * e.n + r) * e.inner + j;
+        if (y[to] != -kInf) each(to, from, std::exp(x[from] - y[to]));
+      }
+}
+WICK_COLD inline void logsumexp_tangent(SecondPass& pass, std::uint32_t i) {
+  const auto& e = *static_cast<const ReducePayload*>(pass.tape()[i].payload);
+  const double* dx = pass.tangent(e.in);
+  double* out = pass.tangent_output(i);
+  for (Index k = 0; k < e.outer * e.inner; ++k) out[k] = 0;
+  for_each_weight(pass, i, [&](Index to, Index from, double w) { out[to] += w == 0 ? 0.0 : w * dx[from]; });
+}
+/// The weights w change by w (dx - dy).
+WICK_COLD inline void logsumexp_pull_second(SecondPass& pass, std::uint32_t i) {
+  const auto& e = *static_cast<const ReducePayload*>(pass.tape()[i].payload);
+  const double *dx = pass.tangent(e.in), *dy = pass.tangent(i), *g = pass.adjoint(i), *dg = pass.adjoint_tangent(i);
+  double* out = pass.pull_to(e.in);
+  for_each_weight(pass, i, [&](Index to, Index from, double w) {
+    const double gi = g == nullptr ? 0.0 : g[to], dgi = dg == nullptr ? 0.0 : dg[to];
+    if (w != 0) out[from] += w * (dgi + gi * (dx[from] - dy[to]));
+  });
+}
+#endif
+inline constexpr UnaryFns logsumexp_fns =
+    unary_fns("logsumexp", &logsumexp_run, &logsumexp_pull, {WICK_SECOND(SecondKind::own, &logsumexp_tangent, &logsumexp_pull_second)});
 
 }  // namespace wick::inline WICK_ABI::detail

@@ -9,17 +9,25 @@
 #include <wick/core/version.hpp>
 
 // Objects built with different -march options may be linked together: each packet ABI is a namespace of its own, so
-// the linker never merges an AVX-512 kernel with an SSE2 one.
+// the linker never merges an AVX-512 kernel with an SSE2 one. Second derivatives (ad/second_order.hpp) are another form of every
+// kernel, which only programs that ask for them compile: they have namespaces of their own too.
 #if !defined(__GNUC__)
-#define WICK_ABI scalar
+#define WICK_PACKET_ABI scalar
 #elif defined(__AVX512F__) && defined(__AVX512DQ__)
-#define WICK_ABI avx512
+#define WICK_PACKET_ABI avx512
 #elif defined(__AVX2__) && defined(__FMA__)
-#define WICK_ABI avx2
+#define WICK_PACKET_ABI avx2
 #elif defined(__AVX__)
-#define WICK_ABI avx
+#define WICK_PACKET_ABI avx
 #else
-#define WICK_ABI sse2
+#define WICK_PACKET_ABI sse2
+#endif
+#if defined(WICK_SECOND_ORDER)
+#define WICK_ABI_WITH(abi) abi##_second
+#define WICK_ABI_OF(abi) WICK_ABI_WITH(abi)
+#define WICK_ABI WICK_ABI_OF(WICK_PACKET_ABI)
+#else
+#define WICK_ABI WICK_PACKET_ABI
 #endif
 
 #if defined(__GNUC__)

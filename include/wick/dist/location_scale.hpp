@@ -77,7 +77,7 @@ inline void location_scale_adjoint(Tape& tape, std::uint32_t i) {
       add_product_walk(tape.shape(i), g, p.e, tape.shape(p.scale), to);
   }
 }
-inline constexpr OpFns location_scale_ops{"loc + scale * noise", &location_scale_rerun, &location_scale_adjoint};
+inline constexpr OpFns location_scale_ops{"loc + scale * noise", &location_scale_rerun, &location_scale_adjoint, second_linear};
 
 /// loc + scale · e of a shape, to which loc (null: none) and scale broadcast, with noise `e` without parameters.
 WICK_NOINLINE inline Tensor location_scale(const Tensor* loc, const Tensor& scale, const DrawSpec& noise, Key key, const Shape& shape) {

@@ -91,6 +91,11 @@ WICK_INLINE Dual<V, L> lgamma(const Dual<V, L>& x) {
 }
 
 template <class V, unsigned L>
+WICK_INLINE Dual<V, L> trigamma(const Dual<V, L>& x) {
+  return detail::chain<V>(trigamma(x.v), x, V(tetragamma(x.v)));
+}
+
+template <class V, unsigned L>
 WICK_INLINE Dual<V, L> digamma(const Dual<V, L>& x) {
   return detail::chain<V>(digamma(x.v), x, V(trigamma(x.v)));
 }
@@ -122,6 +127,15 @@ WICK_INLINE V pow_log(const V& x, const V& f) {
   return where(x == 0.0, V(0.0), V(f * log(x)));
 }
 
+// Whether a single number (or what stands for one in second derivatives) is 0 with all its partials.
+WICK_INLINE bool is_still(const Scalar& x) { return x.v == 0; }
+template <class V, unsigned L>
+WICK_INLINE bool is_still(const Dual<V, L>& x) {
+  bool still = is_still(x.v);
+  for (int i = 0; i < Dual<V, L>::count; ++i) still = still && is_still(x.d[i]);
+  return still;
+}
+
 }  // namespace detail
 
 /// The derivative with respect to y at x = 0 is taken as zero (its limit for y > 0).
@@ -133,6 +147,11 @@ WICK_INLINE Dual<V, (A | B)> pow(const Dual<V, A>& x, const Dual<V, B>& y) {
   } else if constexpr (B == 0) {
     return detail::chain(f, x, detail::pow_slope(x.v, y.v, f));
   } else {
+    if constexpr (!std::is_same_v<V, Packet>) {  // a constant exponent: for x < 0 the other slope is NaN, and 0 NaN is
+      bool still = true;
+      for (const V& d : y.d) still = still && detail::is_still(d);
+      if (still) return Dual<V, (A | B)>(detail::chain(f, x, detail::pow_slope(x.v, y.v, f)));
+    }
     return detail::combine(f, x, detail::pow_slope(x.v, y.v, f), y, detail::pow_log(x.v, f));
   }
 }

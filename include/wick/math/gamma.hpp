@@ -172,4 +172,35 @@ WICK_INLINE V trigamma(const V& x) {
   return detail::outline(&detail::trigamma_call<typename V::Part>, x);
 }
 
+namespace detail {
+
+WICK_COLD inline double tetragamma_of(double x) {
+  if (x != x || x == -infinite) return not_a_number;
+  if (x == infinite) return 0.0;
+  if (x <= 0.0) {
+    const double f = x - std::nearbyint(x);
+    if (f == 0.0) return x == 0.0 ? -infinite : not_a_number;
+    const double s = std::sin(pi * f), c = std::cos(pi * f);
+    return tetragamma_of(1.0 - x) - 2.0 * pi * pi * pi * c / (s * s * s);
+  }
+  double below = 0;  // smallest terms first
+  double up = x;
+  while (up < 12.0) up += 1.0;
+  for (double at = up - 1.0; at > x - 0.5; at -= 1.0) below += 1.0 / (at * at * at);
+  const double u = 1.0 / (up * up);
+  const double series = 0.5 - u * (1.0 / 6 - u * (1.0 / 6 - u * (3.0 / 10 - u * (5.0 / 6 - u * (691.0 / 210 - u * (35.0 / 2))))));
+  return -2.0 * below - (u + u / up + u * u * series);
+}
+
+}  // namespace detail
+
+/// The third derivative of lgamma, for second derivatives: relative error below 1e-14 for x > 0. x < 0 by reflection; -inf at 0, NaN at -1, -2, ...
+template <Plain V>
+V tetragamma(const V& x) {
+  double lanes[V::lanes];
+  x.store(lanes);
+  for (double& v : lanes) v = detail::tetragamma_of(v);
+  return V::load(lanes);
+}
+
 }  // namespace wick::inline WICK_ABI::math
