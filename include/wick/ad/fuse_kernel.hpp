@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include <wick/ad/loops.hpp>
+#include <wick/ad/elementwise.hpp>
 #include <wick/math/dual.hpp>
 
 namespace wick::inline WICK_ABI::detail {

@@ -52,7 +52,7 @@ struct GatherLogPayload {
   const OpFns* fns;
   std::uint32_t value, rows, mask;  ///< records; mask 0 = none
   bool logits, sum;
-  double factor;
+  double factor = 1;
   double* norm;
   const Index* sizes;  ///< of the elements, `rank` of them
   Index rank;
@@ -143,7 +143,61 @@ inline void gather_log_adjoint(Tape& tape, std::uint32_t i) {
                                            Packet(through[r]) * exp(load_at(w, true, k, rows.categories) - Packet(p.norm[r])));
   }
 }
-inline constexpr OpFns gather_log_ops{"categorical", &gather_log_rerun, &gather_log_adjoint};
+#if defined(WICK_SECOND_ORDER)
+/// The tangent of a row's norm, as log of the sum for logits, as the sum for weights.
+inline double norm_tangent(const Rows& rows, const GatherLogPayload& p, Index row, const double* dw) {
+  double total = 0;
+  for (Index k = 0; k < rows.categories; ++k) {
+    const double w = rows.logits ? std::exp(rows.data[row * rows.categories + k] - p.norm[row]) : 1.0;
+    total += w == 0 ? 0.0 : w * dw[row * rows.categories + k];
+  }
+  return total;
+}
+template <class F>
+void for_each_lookup(SecondPass& pass, const GatherLogPayload& p, const Rows& rows, F f) {
+  for_each_lookup(gather_shape(p), rows, pass.value(p.value), pass.tape().shape(p.value), p.mask == 0 ? nullptr : pass.value(p.mask),
+                  p.mask == 0 ? nullptr : &pass.tape().shape(p.mask), f);
+}
+WICK_COLD inline void gather_log_tangent(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const GatherLogPayload*>(pass.tape()[i].payload);
+  const Rows rows(pass.value(p.rows), pass.tape().shape(p.rows), p.logits);
+  const double* dw = pass.tangent(p.rows);
+  double *out = pass.tangent_output(i), total = 0;
+  for_each_lookup(pass, p, rows, [&](Index at, Index row, Index k, bool counted) {
+    double d = 0;
+    if (counted && k >= 0) {
+      const Index j = row * rows.categories + k;
+      const double dn = norm_tangent(rows, p, row, dw);
+      d = rows.logits ? dw[j] - dn : dw[j] / rows.data[j] - dn / p.norm[row];
+    }
+    if (p.sum)
+      total += d;
+    else
+      out[at] = d;
+  });
+  if (p.sum) *out = p.factor * total;
+}
+WICK_COLD inline void gather_log_pull(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const GatherLogPayload*>(pass.tape()[i].payload);
+  double* to = pass.pull_to(p.rows);
+  if (to == nullptr) return;
+  const Rows rows(pass.value(p.rows), pass.tape().shape(p.rows), p.logits);
+  const double *dw = pass.tangent(p.rows), *g = pass.adjoint(i), *dg = pass.adjoint_tangent(i);
+  for_each_lookup(pass, p, rows, [&](Index at, Index row, Index k, bool counted) {
+    if (!counted || k < 0) return;
+    const Index first = row * rows.categories, j = p.sum ? 0 : at;
+    const double gi = g == nullptr ? 0.0 : p.factor * g[j], dgi = dg == nullptr ? 0.0 : p.factor * dg[j];
+    if (gi == 0 && dgi == 0) return;
+    const double norm = p.norm[row], dn = norm_tangent(rows, p, row, dw), w = rows.data[first + k];
+    to[first + k] += rows.logits ? dgi : (dgi - gi * dw[first + k] / w) / w;
+    for (Index c = 0; c < rows.categories; ++c) {
+      const double s = rows.logits ? std::exp(rows.data[first + c] - norm) : 1.0;
+      if (s != 0) to[first + c] -= rows.logits ? s * (dgi + gi * (dw[first + c] - dn)) : (dgi - gi * dn / norm) / norm;
+    }
+  });
+}
+#endif
+inline constexpr OpFns gather_log_ops{"categorical", &gather_log_rerun, &gather_log_adjoint, {WICK_SECOND(SecondKind::own, &gather_log_tangent, &gather_log_pull)}};
 
 /// log of the normalised weight of each value, or the sum; recorded where an input is not constant. `weights` is dense.
 WICK_NOINLINE inline Tensor gather_log(const Tensor& value, const Tensor& weights, bool logits, const Shape& shape, const ScoreRequest& q) {

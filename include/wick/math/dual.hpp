@@ -41,6 +41,16 @@ WICK_INLINE Dual<V, L> square(const Dual<V, L>& x) {
   return detail::chain<V>(x.v * x.v, x, V(x.v + x.v));
 }
 
+/// Steps: no derivative.
+template <class V, unsigned L>
+WICK_INLINE Dual<V, L> floor(const Dual<V, L>& x) {
+  return Dual<V, L>(V(floor(x.v)));
+}
+template <class V, unsigned L>
+WICK_INLINE Dual<V, L> round(const Dual<V, L>& x) {
+  return Dual<V, L>(V(round(x.v)));
+}
+
 /// The derivative at zero is taken as zero.
 template <class V, unsigned L>
 WICK_INLINE Dual<V, L> abs(const Dual<V, L>& x) {
