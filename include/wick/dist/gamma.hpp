@@ -4,6 +4,7 @@
 
 #include <wick/dist/density.hpp>
 #include <wick/dist/gamma_sampler.hpp>
+#include <wick/dist/saddle_point.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
@@ -14,9 +15,24 @@ struct GammaKernel {
     return valid(is_positive(a) & is_positive(rate), a * log(rate) - lgamma(a));
   }
   WICK_INLINE auto operator()(const auto& x, const auto& a, const auto& rate, const auto& norm) const {
-    // At x = 0 with a = 1 the power is 1, not 0 · ∞.
-    const auto power = (a - 1.0) * log(where((x == 0.0) & (a == 1.0), 1.0, x));
-    return valid(is_nonnegative(x), norm + power - rate * x);
+    using V = std::remove_cvref_t<decltype(math::value_of(a))>;
+    const V xv = math::value_of(x), less = math::value_of(a) - 1.0, log_x = log(xv);
+    // log x^(a−1). At a = 1 it is 0 whatever x is, and so is its derivative in x: 0 · ∞ and 0 / 0 must not arise.
+    const auto one = less == 0.0;
+    const auto power = math::with_partials(where(one, V(0.0), V(less * log_x)), x, where(one, V(0.0), V(less / xv)), a, log_x);
+    auto density = norm + power - rate * x;
+    const auto large = (a > kLargeShape) & (a < kInf) & is_positive(rate);
+    if (WICK_UNLIKELY(any(large))) density = where(large, of_large(x, a, rate), density);
+    return valid(is_nonnegative(x), density);
+  }
+
+ private:
+  static WICK_INLINE auto of_large(const auto& x, const auto& a, const auto& rate) {
+    const auto s = saddle_point_of(x, rate, a);
+    using V = std::remove_cvref_t<decltype(s.value)>;
+    const V xv = math::value_of(x), av = math::value_of(a);
+    const V v = where(xv == 0.0, V(-kInf), V(s.value + log(av / xv)));
+    return math::with_partials(v, x, V((s.excess - 1.0) / xv), a, V(s.slope + 1.0 / av), rate, V(s.excess / math::value_of(rate)));
   }
 };
 
@@ -46,7 +62,8 @@ inline constexpr const char* gamma_names[] = {"concentration", "rate"};
 
 /// The gamma distribution: log p(x) = a log rate + (a − 1) log x − rate · x − log Γ(a), a = concentration.
 ///
-/// Shapes: concentration, rate broadcast to batch_shape. Space: x >= 0; both parameters > 0; the mean is a / rate. Gradients: all
+/// Shapes: concentration, rate broadcast to batch_shape. Space: x >= 0; both parameters > 0; the mean is a / rate. At x = 0
+/// the density is ∞ for a < 1 and −∞ for a > 1 in the logarithm, so that its derivative in a is −∞ there. Gradients: all
 /// arguments; samples carry gradients to both, to the concentration by implicit reparameterisation. Draws below the smallest
 /// normal double are replaced by it. Throws: wick.dist.E203 (shapes), E201 (parameters, when used).
 template <class T = void>

@@ -4,6 +4,7 @@
 
 #include <wick/dist/density.hpp>
 #include <wick/dist/exponential.hpp>
+#include <wick/dist/saddle_point.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
@@ -11,8 +12,18 @@ namespace detail {
 struct PoissonKernel {
   WICK_INLINE auto operator()(const auto& x, const auto& rate) const {
     const auto none = x == 0.0;
-    const auto some = x * log(where(none, 1.0, rate)) - rate - lgamma(x + 1.0);
+    auto some = x * log(where(none, 1.0, rate)) - rate - lgamma(x + 1.0);
+    const auto large = (x > kLargeShape) & (x < kInf);
+    if (WICK_UNLIKELY(any(large))) some = where(large, of_large(x, rate), some);
     return valid(is_nonnegative(x) & (floor(x) == x) & is_nonnegative(rate), some);
+  }
+
+ private:
+  static WICK_INLINE auto of_large(const auto& x, const auto& rate) {
+    using V = std::remove_cvref_t<decltype(math::value_of(x))>;
+    const V one = 1.0, rv = math::value_of(rate);
+    const auto s = saddle_point_of(rate, one, x);
+    return math::with_partials(s.value, rate, V(s.excess / rv), x, s.slope);
   }
 };
 

@@ -159,6 +159,38 @@ WICK_INLINE Dual<V, A> chain(const V& v, const Dual<V, A>& a, const C& c) {
 
 }  // namespace detail
 
+namespace detail {
+
+template <class V, unsigned L>
+WICK_INLINE const Dual<V, L>& as_dual(const Dual<V, L>& x) {
+  return x;
+}
+template <Plain V>
+WICK_INLINE Dual<V, 0> as_dual(const V& x) {
+  return x;
+}
+
+}  // namespace detail
+
+/// f(a, b) with value `v` and partial derivatives `ca`, `cb` that are known; plain where both arguments are.
+template <class V, class A, class B>
+WICK_INLINE auto with_partials(const V& v, const A& a, const V& ca, const B& b, const V& cb) {
+  const auto r = detail::combine(v, detail::as_dual(a), ca, detail::as_dual(b), cb);
+  if constexpr (std::remove_cvref_t<decltype(r)>::live == 0)
+    return v;
+  else
+    return r;
+}
+/// The same of three arguments.
+template <class V, class A, class B, class C>
+WICK_INLINE auto with_partials(const V& v, const A& a, const V& ca, const B& b, const V& cb, const C& c, const V& cc) {
+  const auto r = detail::combine(v, detail::as_dual(with_partials(v, a, ca, b, cb)), detail::One{}, detail::as_dual(c), cc);
+  if constexpr (std::remove_cvref_t<decltype(r)>::live == 0)
+    return v;
+  else
+    return r;
+}
+
 template <class V, unsigned A, unsigned B>
 WICK_INLINE Dual<V, (A | B)> operator+(const Dual<V, A>& a, const Dual<V, B>& b) {
   return detail::combine<V>(a.v + b.v, a, detail::One{}, b, detail::One{});
