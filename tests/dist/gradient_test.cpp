@@ -238,3 +238,29 @@ TEST_CASE("gradient: draws of discrete families are values that vary", "[dist][g
   expect_same_paths("Categorical", [&](const Tensor& p) { return Categorical(p).expand({4, 2}).sample_with(key) + 0.0 * sum(p); }, Tensor{{0.4, 1.0, 0.1}, {2.0, 1.0, 1.0}});
   expect_same_paths("Categorical logits", [&](const Tensor& p) { return Categorical({.logits = p}).sample_with(key) + 0.0 * sum(p); }, Tensor{0.4, 1.0, 0.1});
 }
+
+TEST_CASE("gradient: Gamma samples so small that their product with the rate underflows", "[dist][gradient]") {
+  // Near 0 the distribution function is z^a / Γ(a + 1), so at a fixed probability log z = (log u + log Γ(a + 1)) / a.
+  const auto check = [](double a, double rate, double x) {
+    INFO(a << " " << rate << " " << x);
+    const long double log_z = std::log(static_cast<long double>(x)) + std::log(static_cast<long double>(rate));
+    const long double log_u = a * log_z - std::lgamma(a + 1.0L);
+    const auto quantile = [&](long double b) { return (log_u + std::lgamma(b + 1)) / b; };
+    const long double h = a * 1e-5L;
+    const auto expected = static_cast<double>(x * (quantile(a + h) - quantile(a - h)) / (2 * h));
+    const double slope = wick::detail::gamma_sample_slope(a, rate, x);
+    CHECK(std::abs(slope - expected) <= 1e-8 * std::abs(expected));
+  };
+  for (const double a : {1e-3, 0.02, 0.7})
+    for (const double x : {2.3e-308, 1e-295}) {
+      check(a, 1e-17, x);
+      check(a, 1e-200, x);
+      check(a, 1.0, x);
+      check(a, 1e6, x);
+    }
+  for (const double x : {0.9e-290, 1.1e-290}) check(0.01, 1.0, x);
+  const auto f = [](const Tensor& a) { return sum(Gamma(expand(a, {50}), 1e-17).sample_with(Key{1, 2})); };
+  const auto [v, g] = value_and_grad(f)(0.001);
+  CHECK(std::isfinite(v.item()));
+  CHECK(std::isfinite(g.item()));
+}

@@ -1,6 +1,7 @@
 // Rule F: log-densities against reference values, and their normalisation.
 #include "catch.hpp"
 
+#include <array>
 #include <cmath>
 
 #include <wick/ad/grad.hpp>
@@ -254,4 +255,45 @@ TEST_CASE("log_prob: Gamma at 0", "[dist][gradient]") {
     CHECK(g[1].item() == -inf);
     CHECK(std::abs(g[2].item() - a / 2) <= 1e-15 * a);
   }
+}
+
+TEST_CASE("log_prob: where squares and reciprocals overflow", "[dist][reference][gradient]") {
+  const auto of = [](const auto& make, double x, double scale) {
+    return value_and_grad([&](const Tensor& value, const Tensor& s) { return make(s).log_prob(value); })(x, scale);
+  };
+  const auto relative = [](double actual, double expected) { return std::abs(actual - expected) <= 1e-12 * std::abs(expected); };
+  const auto half_cauchy = [](const Tensor& s) { return HalfCauchy(s); };
+  // log(2 / π) − log scale − 2 log(x / scale), −2 / x and 1 / scale to the last digit, 1 being nothing beside (x / scale)².
+  const double c = std::log(0.63661977236758134308);
+  for (const auto& [x, scale] : {std::pair{1e200, 1.0}, {1.0, 1e-160}, {1e11, 1.0}, {1e300, 1e-300}, {1e-5, 1e-305}, {1e308, 1e20}}) {
+    INFO(x << " " << scale);
+    const auto [v, g] = of(half_cauchy, x, scale);
+    CHECK(within_rule_f(v.item(), c + std::log(scale) - 2 * std::log(x)));
+    CHECK(v.item() == log_density(HalfCauchy(scale), x));
+    CHECK(relative(g[0].item(), -2 / x));
+    CHECK(relative(g[1].item(), 1 / scale));
+  }
+  // On both sides of where the formula changes, in one packet with ordinary values.
+  const Tensor at = HalfCauchy(1.0).log_prob(Tensor{0.9999e10, 1.0001e10, 1.0, 1e250});
+  for (Index i = 0; i < 4; ++i) {
+    const long double x = std::array{0.9999e10L, 1.0001e10L, 1.0L, 1e250L}[static_cast<std::size_t>(i)];
+    CHECK(within_rule_f(at.at({i}), static_cast<double>(c - std::log1p(x * x))));
+  }
+  // A normal distribution at its mean: the square of 1 / scale, or itself, is not finite.
+  for (const double scale : {1e-310, 1e-300, 1e-160}) {
+    INFO(scale);
+    const auto [v, g] = of([](const Tensor& s) { return Normal(2.0, s); }, 2.0, scale);
+    CHECK(within_rule_f(v.item(), -std::log(scale) - 0.91893853320467274178));
+    CHECK(g[0].item() == 0.0);
+    if (scale > 1e-308) CHECK(relative(g[1].item(), -1 / scale));
+    const auto [w, h] = of([](const Tensor& s) { return HalfNormal(s); }, 0.0, scale);
+    CHECK(within_rule_f(w.item(), -std::log(scale) - 0.22579135264472743));
+    CHECK(h[0].item() == 0.0);
+    if (scale > 1e-308) CHECK(relative(h[1].item(), -1 / scale));
+    CHECK(within_rule_f(log_density(LogNormal(0.0, scale), 1.0), -std::log(scale) - 0.91893853320467274178));
+  }
+  const auto [v, g] = of([](const Tensor& s) { return Normal(0.0, s); }, 3e-160, 1e-160);
+  CHECK(within_rule_f(v.item(), -4.5 - std::log(1e-160) - 0.91893853320467274178));
+  CHECK(relative(g[0].item(), -3e160));
+  CHECK(relative(g[1].item(), 8e160));
 }

@@ -8,6 +8,8 @@
 #include <boost/math/distributions/normal.hpp>
 #include <boost/math/distributions/poisson.hpp>
 
+#include <wick/ad/grad.hpp>
+
 #include "dist/families.hpp"
 #include "support/stat.hpp"
 
@@ -194,4 +196,24 @@ TEST_CASE("samplers: Poisson's log-probability is that of Boost", "[dist][sample
       const Real expected = static_cast<Real>(k) * std::log(static_cast<Real>(rate)) - static_cast<Real>(rate) - boost::math::lgamma(static_cast<Real>(k) + 1);
       CHECK(std::abs(detail::log_poisson(k, rate) - static_cast<double>(expected)) <= 1e-11 * (1 + std::abs(static_cast<double>(expected))));
     }
+}
+
+TEST_CASE("samplers: draws of positive families stay inside the support", "[dist][sampler]") {
+  const Key key{3, 4};
+  const double tiny = std::numeric_limits<double>::min(), huge = std::numeric_limits<double>::max();
+  const auto inside = [&](const Distribution& d, double expected) {
+    const Tensor x = d.sample_with(key);
+    for (const double v : x.to_vector()) CHECK(v == expected);
+    CHECK(d.support().first_violation(x) < 0);
+    CHECK(std::isfinite(d.log_prob_sum(x).item()));
+  };
+  inside(LogNormal(-2000.0, 1.0).expand({9}), tiny);
+  inside(LogNormal(1000.0, 1.0).expand({9}), huge);
+  inside(LogNormal(-2000.0, 1.0), tiny);
+  inside(LogNormal(1000.0, 1.0), huge);
+  inside(Gamma(1e300, 1e-300).expand({9}), huge);
+  inside(Gamma(1.0, 1e-310).expand({3}), huge);
+  inside(Gamma(1e-12, 1.0).expand({9}), tiny);
+  const auto [v, g] = value_and_grad([&](const Tensor& loc) { return sum(LogNormal(loc, 1.0).expand({3}).sample_with(key)); })(0.5);
+  CHECK(std::abs(g.item() - v.item()) < 1e-14 * v.item());
 }

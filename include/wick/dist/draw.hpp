@@ -106,4 +106,8 @@ inline void fill_uniform_noise(Key key, const Shape& shape, double* out, const D
 inline constexpr DrawSpec normal_noise{"normal noise", 0, &fill_normal_noise};
 inline constexpr DrawSpec uniform_noise{"uniform noise", 0, &fill_uniform_noise};
 
+/// e^x as a draw of a positive family: the smallest normal number stands for everything below it, whose density is not finite, and the
+/// largest for everything above.
+inline double exp_in_range(double x) { return x < -708.0 ? 2.2250738585072014e-308 : x > 709.78 ? kMax : std::exp(x); }
+
 }  // namespace wick::inline WICK_ABI::detail

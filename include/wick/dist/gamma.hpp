@@ -36,11 +36,18 @@ struct GammaKernel {
   }
 };
 
+/// ∂x/∂a of a sample x of Gamma(a, rate). Near 0 the sample is (u Γ(a + 1))^(1/a) / rate, whose derivative needs no x · rate, which may
+/// underflow.
+inline double gamma_sample_slope(double a, double rate, double x) {
+  const double z = x * rate;
+  if (WICK_UNLIKELY(z < 1e-290)) return x / a * (math::digamma(math::Scalar(a + 1)).v - (std::log(x) + std::log(rate)));
+  return gamma_derivative(a, z) / rate;
+}
+
 inline void fill_gamma(Key key, const Shape& shape, double* out, const DrawInputs& in) {
   for_each_element<2>(shape, in, [&](Index i, double a, double rate) {
     const double log_x = draw_log_gamma(UniformStream(key, static_cast<std::uint64_t>(i)), a) - std::log(rate);
-    // 0 has no finite density: the smallest normal number stands for everything below.
-    out[i] = log_x < -708.0 ? 2.2250738585072014e-308 : std::exp(log_x);
+    out[i] = exp_in_range(log_x);
   });
 }
 inline void pull_gamma(const Shape& shape, const double* g, const double* out, const DrawInputs& in, double* const* adjoint) {
@@ -50,7 +57,7 @@ inline void pull_gamma(const Shape& shape, const double* g, const double* out, c
       const Index k0 = w.offset(0) + (w.step(0) ? i : 0), k1 = w.offset(1) + (w.step(1) ? i : 0);
       const double rate = in.data[1][k1];
       if (g[at] == 0) continue;
-      if (adjoint[0] != nullptr) adjoint[0][k0] += g[at] * gamma_derivative(in.data[0][k0], out[at] * rate) / rate;
+      if (adjoint[0] != nullptr) adjoint[0][k0] += g[at] * gamma_sample_slope(in.data[0][k0], rate, out[at]);
       if (adjoint[1] != nullptr) adjoint[1][k1] -= g[at] * out[at] / rate;
     }
 }
@@ -65,7 +72,7 @@ inline constexpr const char* gamma_names[] = {"concentration", "rate"};
 /// Shapes: concentration, rate broadcast to batch_shape. Space: x >= 0; both parameters > 0; the mean is a / rate. At x = 0
 /// the density is ∞ for a < 1 and −∞ for a > 1 in the logarithm, so that its derivative in a is −∞ there. Gradients: all
 /// arguments; samples carry gradients to both, to the concentration by implicit reparameterisation. Draws below the smallest
-/// normal double are replaced by it. Throws: wick.dist.E203 (shapes), E201 (parameters, when used).
+/// normal double are replaced by it, and draws above the largest by that. Throws: wick.dist.E203 (shapes), E201 (parameters, when used).
 template <class T = void>
 class BasicGamma : public detail::Family<BasicGamma<T>, 2> {
  public:

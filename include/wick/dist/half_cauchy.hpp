@@ -10,17 +10,22 @@ namespace detail {
 
 struct HalfCauchyKernel {
   static constexpr unsigned prep_mask = 0b10;
-  template <class S>
+  template <class S, class V>
   struct Prep {
-    S log_scale, inverse;
+    S log_scale;
+    V inverse;
   };
   static WICK_INLINE auto prep(const auto&, const auto& scale) {
     const auto l = valid(is_positive(scale), log(scale) + 0.45158270528945486);  // log(π / 2)
-    return Prep<std::remove_const_t<decltype(l)>>{l, 1.0 / scale};
+    const auto inverse = reciprocal(scale);
+    return Prep<std::remove_const_t<decltype(l)>, std::remove_const_t<decltype(inverse)>>{l, inverse};
   }
-  WICK_INLINE auto operator()(const auto& x, const auto&, const auto& p) const {
-    const auto z = x * p.inverse;
-    return valid(is_nonnegative(x), -p.log_scale - log1p(z * z));
+  WICK_INLINE auto operator()(const auto& x, const auto& scale, const auto& p) const {
+    const auto z = quotient(x, scale, p.inverse);
+    auto tail = log1p(z * z);
+    const auto far = z > 1e10;  // z² may overflow, and 1 is nothing beside it
+    if (WICK_UNLIKELY(any(far))) tail = where(far, 2.0 * (log(x) - log(scale)), tail);
+    return valid(is_nonnegative(x), -p.log_scale - tail);
   }
 };
 

@@ -10,16 +10,18 @@ namespace detail {
 
 struct HalfNormalKernel {
   static constexpr unsigned prep_mask = 0b10;
-  template <class S>
+  template <class S, class V>
   struct Prep {
-    S log_scale, inverse;
+    S log_scale;
+    V inverse;
   };
   static WICK_INLINE auto prep(const auto&, const auto& scale) {
     const auto l = valid(is_positive(scale), log(scale) + 0.22579135264472743);  // log(π / 2) / 2
-    return Prep<std::remove_const_t<decltype(l)>>{l, 1.0 / scale};
+    const auto inverse = reciprocal(scale);
+    return Prep<std::remove_const_t<decltype(l)>, std::remove_const_t<decltype(inverse)>>{l, inverse};
   }
-  WICK_INLINE auto operator()(const auto& x, const auto&, const auto& p) const {
-    const auto z = x * p.inverse;
+  WICK_INLINE auto operator()(const auto& x, const auto& scale, const auto& p) const {
+    const auto z = quotient(x, scale, p.inverse);
     return valid(is_nonnegative(x), -0.5 * z * z - p.log_scale);
   }
 };

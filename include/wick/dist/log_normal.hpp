@@ -17,12 +17,21 @@ struct LogNormalKernel {
   }
 };
 
+/// exp, kept inside the support: see `exp_in_range`.
+struct PositiveExpOp {
+  template <class V> static V f(const V& a) { return min(V(kMax), max(V(2.2250738585072014e-308), exp(a))); }
+  template <class V> static V d(const V& g, const V&, const V& y) { return g * y; }
+};
+template <class = void>
+inline constinit ElementFns op_positive_exp = smooth_op<PositiveExpOp, 1>("exp of a draw");
+
 }  // namespace detail
 
 /// The distribution of exp(z), z ~ Normal(loc, scale): log p(x) = Normal(loc, scale).log_prob(log x) − log x.
 ///
 /// Shapes: loc, scale broadcast to batch_shape. Space: x > 0; loc and scale > 0 are those of log x. Gradients: all
-/// arguments; samples are exp(loc + scale · ε). Throws: wick.dist.E203 (shapes), E201 (parameters, when used).
+/// arguments; samples are exp(loc + scale · ε), replaced by the
+/// smallest normal or the largest double where they are beyond. Throws: wick.dist.E203 (shapes), E201 (parameters, when used).
 template <class T = void>
 class BasicLogNormal : public detail::Family<BasicLogNormal<T>, 2> {
  public:
@@ -34,7 +43,9 @@ class BasicLogNormal : public detail::Family<BasicLogNormal<T>, 2> {
   Constraint support() const override { return constraints::positive; }
 
  protected:
-  Tensor draw(Key key) const override { return exp(detail::location_scale(&loc(), scale(), detail::normal_noise, key, this->shape_)); }
+  Tensor draw(Key key) const override {
+    return detail::apply1(detail::op_positive_exp<>, detail::location_scale(&loc(), scale(), detail::normal_noise, key, this->shape_));
+  }
 };
 using LogNormal = BasicLogNormal<>;
 

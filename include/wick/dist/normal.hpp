@@ -13,17 +13,19 @@ inline constexpr double kHalfLog2Pi = 0.91893853320467274178;
 struct NormalKernel {
   // What depends on the scale alone: computed once a run when the scale is one number.
   static constexpr unsigned prep_mask = 0b100;
-  template <class S>
+  template <class S, class V>
   struct Prep {
-    S log_scale, inverse;
+    S log_scale;
+    V inverse;
   };
   static WICK_INLINE auto prep(const auto&, const auto&, const auto& scale) {
     const auto l = valid(is_positive(scale), log(scale) + kHalfLog2Pi);
-    return Prep<std::remove_const_t<decltype(l)>>{l, 1.0 / scale};
+    const auto inverse = reciprocal(scale);
+    return Prep<std::remove_const_t<decltype(l)>, std::remove_const_t<decltype(inverse)>>{l, inverse};
   }
-  WICK_INLINE auto operator()(const auto& x, const auto& loc, const auto&, const auto& p) const {
+  WICK_INLINE auto operator()(const auto& x, const auto& loc, const auto& scale, const auto& p) const {
     const auto d = x - loc;
-    const auto z = d * p.inverse;
+    const auto z = quotient(d, scale, p.inverse);
     return valid(is_finite(d), -0.5 * z * z - p.log_scale);
   }
 };
