@@ -11,12 +11,12 @@ using namespace wick_test;
     REQUIRE(report.ok);                  \
   } while (false)
 
-TEST_CASE("gradient: Normal-Normal, pathwise", "[gradient][elbo]") { REQUIRE_REPORT(normal_normal_table(true)); }
+TEST_CASE("E12: gradients, Normal-Normal, pathwise", "[gradient][elbo]") { REQUIRE_REPORT(normal_normal_table(true)); }
 
-TEST_CASE("gradient: Normal-Normal, score function", "[gradient][elbo]") { REQUIRE_REPORT(normal_normal_table(false)); }
+TEST_CASE("E12: gradients, Normal-Normal, score function", "[gradient][elbo]") { REQUIRE_REPORT(normal_normal_table(false)); }
 
-TEST_CASE("gradient: Bernoulli-Normal", "[gradient][elbo]") { REQUIRE_REPORT(bernoulli_normal_table()); }
+TEST_CASE("E12: gradients, Bernoulli-Normal", "[gradient][elbo]") { REQUIRE_REPORT(bernoulli_normal_table()); }
 
-TEST_CASE("gradient: Poisson-Gamma, pathwise", "[gradient][elbo]") { REQUIRE_REPORT(poisson_gamma_table(true)); }
+TEST_CASE("E12: gradients, Poisson-Gamma, pathwise", "[gradient][elbo]") { REQUIRE_REPORT(poisson_gamma_table(true)); }
 
-TEST_CASE("gradient: Poisson-Gamma, score function", "[gradient][elbo]") { REQUIRE_REPORT(poisson_gamma_table(false)); }
+TEST_CASE("E12: gradients, Poisson-Gamma, score function", "[gradient][elbo]") { REQUIRE_REPORT(poisson_gamma_table(false)); }

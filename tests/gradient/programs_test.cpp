@@ -33,25 +33,25 @@ double gradient_variance(const Model& model, const Guide& guide, const std::vect
 
 }  // namespace
 
-TEST_CASE("gradient: branches", "[gradient][elbo]") { require(branch_table()); }
+TEST_CASE("E12: gradients, branches", "[gradient][elbo]") { require(branch_table()); }
 
-TEST_CASE("gradient: local Bernoulli", "[gradient][elbo]") { require(local_bernoulli_table()); }
+TEST_CASE("E12: gradients, local Bernoulli", "[gradient][elbo]") { require(local_bernoulli_table()); }
 
-TEST_CASE("gradient: auxiliary site", "[gradient][elbo]") { require(auxiliary_table()); }
+TEST_CASE("E12: gradients, auxiliary site", "[gradient][elbo]") { require(auxiliary_table()); }
 
-TEST_CASE("gradient: factors in the guide", "[gradient][elbo]") { require(factor_table()); }
+TEST_CASE("E12: gradients, factors in the guide", "[gradient][elbo]") { require(factor_table()); }
 
-TEST_CASE("gradient: crossed plates", "[gradient][elbo]") { require(crossed_plates_table()); }
+TEST_CASE("E12: gradients, crossed plates", "[gradient][elbo]") { require(crossed_plates_table()); }
 
-TEST_CASE("gradient: neighbouring plates", "[gradient][elbo]") { require(neighbouring_plates_table()); }
+TEST_CASE("E12: gradients, neighbouring plates", "[gradient][elbo]") { require(neighbouring_plates_table()); }
 
-TEST_CASE("gradient: from the prior", "[gradient][elbo]") { require(from_prior_table()); }
+TEST_CASE("E12: gradients, from the prior", "[gradient][elbo]") { require(from_prior_table()); }
 
-TEST_CASE("gradient: iris", "[gradient][elbo]") { require(iris_table()); }
+TEST_CASE("E12: gradients, iris", "[gradient][elbo]") { require(iris_table()); }
 
-TEST_CASE("gradient: eight schools", "[gradient][elbo]") { require(schools_table()); }
+TEST_CASE("E12: gradients, eight schools", "[gradient][elbo]") { require(schools_table()); }
 
-TEST_CASE("gradient: Rao-Blackwellisation by plates lowers the variance of scores", "[gradient][elbo]") {
+TEST_CASE("E12: Rao-Blackwellisation by plates lowers the variance of scores", "[gradient][elbo]") {
   using namespace wick;
   constexpr Index n = 8;
   Vector x, logits;

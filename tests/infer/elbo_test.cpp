@@ -21,7 +21,7 @@ bool close(double a, double b) { return std::abs(a - b) < 1e-12; }
 
 }  // namespace
 
-TEST_CASE("elbo: shapes may differ by leading ones", "[infer][elbo]") {
+TEST_CASE("E12: shapes may differ by leading ones", "[infer][elbo]") {
   const auto model = [] {
     const plate data("data", 3);
     sample("z", Normal(zeros({1, 3}), 1.0));
@@ -35,7 +35,7 @@ TEST_CASE("elbo: shapes may differ by leading ones", "[infer][elbo]") {
   REQUIRE(close(loss_of(model, guide), expected));
 }
 
-TEST_CASE("elbo: an auxiliary site may stand in a plate of its own", "[infer][elbo]") {
+TEST_CASE("E12: an auxiliary site may stand in a plate of its own", "[infer][elbo]") {
   const auto guide = [] {
     const plate own("own", 4);
     sample("a", Delta(param("a_at", zeros({4})), 0.5), Infer{.is_auxiliary = true});
@@ -48,7 +48,7 @@ TEST_CASE("elbo: an auxiliary site may stand in a plate of its own", "[infer][el
   REQUIRE(close(loss_of([] { point_model(1.5); }, both), point_loss(0.5, 1.5) + 4 * 0.5));
 }
 
-TEST_CASE("elbo: a whole plate in the model takes the guide's subsample", "[infer][elbo]") {
+TEST_CASE("E12: a whole plate in the model takes the guide's subsample", "[infer][elbo]") {
   std::vector<double> in_guide, in_model;
   const auto guide = [&] {
     const plate data("data", 10, {.subsample_size = 4});
@@ -67,7 +67,7 @@ TEST_CASE("elbo: a whole plate in the model takes the guide's subsample", "[infe
   REQUIRE(in_guide == in_model);
 }
 
-TEST_CASE("elbo: the scale N/B holds in loops too, and scales of nested plates multiply", "[infer][elbo]") {
+TEST_CASE("E12: the scale N/B holds in loops too, and scales of nested plates multiply", "[infer][elbo]") {
   const auto model = [](bool sequential) {
     const plate outer("outer", 4, {.subsample_size = 2});
     if (sequential) {
@@ -83,7 +83,7 @@ TEST_CASE("elbo: the scale N/B holds in loops too, and scales of nested plates m
   REQUIRE(close(loss_of([=] { model(false); }, [] {}), 12 * one));
 }
 
-TEST_CASE("elbo: a latent from its prior costs nothing itself", "[infer][elbo]") {
+TEST_CASE("E12: a latent from its prior costs nothing itself", "[infer][elbo]") {
   double u = 0.0;
   const auto model = [&] {
     const Tensor z = sample("z", Normal(0.0, 1.0));
@@ -101,7 +101,7 @@ TEST_CASE("elbo: a latent from its prior costs nothing itself", "[infer][elbo]")
   REQUIRE(u != before);
 }
 
-TEST_CASE("elbo: a site that the guide has after all is not drawn from its prior", "[infer][elbo]") {
+TEST_CASE("E12: a site that the guide has after all is not drawn from its prior", "[infer][elbo]") {
   const auto model = [] {
     const Tensor z = sample("z", Normal(0.0, 1.0), Infer{.from_prior = true});
     sample("x", Normal(z, 1.0), obs(1.5));
@@ -109,7 +109,7 @@ TEST_CASE("elbo: a site that the guide has after all is not drawn from its prior
   REQUIRE(close(loss_of(model, [] { point_guide(0.5); }), point_loss(0.5, 1.5)));
 }
 
-TEST_CASE("elbo: sites that block hides are drawn, and neither cost nor checked", "[infer][elbo]") {
+TEST_CASE("E12: sites that block hides are drawn, and neither cost nor checked", "[infer][elbo]") {
   double u = 0.0;
   const auto model = [&] {
     {
@@ -122,7 +122,7 @@ TEST_CASE("elbo: sites that block hides are drawn, and neither cost nor checked"
   REQUIRE(std::isfinite(loss_of(model, [] { point_guide(0.5); })));
 }
 
-TEST_CASE("elbo: has_rsample survives expansion by plates", "[infer][elbo]") {
+TEST_CASE("E12: has_rsample survives expansion by plates", "[infer][elbo]") {
   // With the score function the value of z carries no gradient: the likelihood alone must not move loc.
   const auto loc_gradient = [](bool pathwise) {
     const OwnStore own;
@@ -145,7 +145,7 @@ TEST_CASE("elbo: has_rsample survives expansion by plates", "[infer][elbo]") {
   loc_gradient(false);
 }
 
-TEST_CASE("elbo: a parameter inside an inner gradient of a step is refused", "[infer][elbo][errors]") {
+TEST_CASE("E13: a parameter inside an inner gradient of a step is refused", "[infer][elbo][errors]") {
   for (const bool outside_too : {false, true}) {
     const OwnStore own;
     bool wrong = false;

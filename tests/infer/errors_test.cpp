@@ -106,14 +106,14 @@ TEST_CASE("errors: duplicate site", "[infer][errors]") {
   require(failing<SiteError>("wick.trace.E222", "slope", "rename", [] { sample("slope", Normal(0.0, 1.0), obs(0.0)); }));
 }
 
-TEST_CASE("errors: site missing in the guide", "[infer][errors]") {
+TEST_CASE("E12: a latent site of the model that the guide lacks is an error", "[infer][errors]") {
   const ErrorReport report = failing<SiteError>("wick.elbo.E300", "u", "from_prior", [] { sample("u", Normal(0.0, 1.0)); });
   require(report);
   REQUIRE_THAT(report.message, contains("guide:") && contains("model:") && contains("z_at"));
   require(failing<SiteError>("wick.elbo.E300", "y", "observe it in the model", [] { sample("y", Normal(0.0, 1.0), obs(Tensor())); }));
 }
 
-TEST_CASE("errors: extra guide site", "[infer][errors]") {
+TEST_CASE("E12: a site of the guide that the model lacks, or observes, is an error", "[infer][errors]") {
   require(failing<SiteError>("wick.elbo.E301", "u", "is_auxiliary", nothing, [] { sample("u", Normal(0.0, 1.0)); }));
   const ErrorReport report = failing<SiteError>("wick.elbo.E301", "x", "leave", nothing, [] { sample("x", Normal(0.0, 1.0)); });
   require(report);
@@ -178,7 +178,7 @@ TEST_CASE("errors: parameters that come back otherwise", "[infer][errors]") {
   require(failing<DomainError>("wick.param.E233", "negative", "inside the constraint", [] { param("negative", -1.0, constraints::positive); }));
 }
 
-TEST_CASE("errors: losses that are not finite", "[infer][errors]") {
+TEST_CASE("E12: a log density that is not finite is an error that names the site", "[infer][errors]") {
   const ErrorReport element = failing<NumericalError>("wick.elbo.E305", "y", "learning rate", [] {
     const plate data("data", 3);
     sample("y", Bernoulli(Tensor{0.5, 0.5, 1.0}), obs(zeros({3})));
@@ -195,7 +195,7 @@ TEST_CASE("errors: losses that are not finite", "[infer][errors]") {
   REQUIRE_THAT(report.message, contains("guide"));
 }
 
-TEST_CASE("errors: gradients that are not finite", "[infer][errors]") {
+TEST_CASE("E13: a gradient that is not finite is an error that names the parameter", "[infer][errors]") {
   const ErrorReport report = failing<NumericalError>("wick.svi.E310", "root", "slopes are infinite", [] {
     sample("y", Normal(sqrt(param("root", zeros({2}))), 1.0).to_event(1), obs(ones({2})));
   });
@@ -203,7 +203,7 @@ TEST_CASE("errors: gradients that are not finite", "[infer][errors]") {
   REQUIRE_THAT(report.message, contains("element 0"));
 }
 
-TEST_CASE("errors: a program that throws in the middle of a step", "[infer][errors]") {
+TEST_CASE("E13: a program that throws in the middle of a step changes nothing", "[infer][errors]") {
   const auto state = [] { return std::pair(snapshot(), surroundings()); };
   for (const bool in_model : {true, false}) {
     const Body bad = [] {
@@ -255,7 +255,7 @@ TEST_CASE("errors: a program that throws in the middle of a step", "[infer][erro
   REQUIRE(state() == before);
 }
 
-TEST_CASE("errors: a first step that fails leaves an empty store", "[infer][errors]") {
+TEST_CASE("E13: a first step that fails leaves an empty store", "[infer][errors]") {
   const OwnStore own;
   bool wrong = true;
   const auto model = [&] {
@@ -274,7 +274,7 @@ TEST_CASE("errors: a first step that fails leaves an empty store", "[infer][erro
   REQUIRE(param_store().get("p19").item() == 19.0);
 }
 
-TEST_CASE("errors: one bad particle of several spoils the step", "[infer][errors]") {
+TEST_CASE("E13: one bad particle of several spoils the step", "[infer][errors]") {
   const OwnStore own;
   int call = 0;
   const auto model = [&] {
@@ -290,7 +290,7 @@ TEST_CASE("errors: one bad particle of several spoils the step", "[infer][errors
   REQUIRE(snapshot() == before);
 }
 
-TEST_CASE("errors: guide and model that differ in event or plates", "[infer][errors]") {
+TEST_CASE("E12: guide and model that differ in event or plates are an error", "[infer][errors]") {
   const auto pair = [](std::string_view id, std::string_view tries, const Body& model, const Body& guide) {
     return failing<SiteError>(id, "u", tries, model, guide);
   };
@@ -313,7 +313,7 @@ TEST_CASE("errors: guide and model that differ in event or plates", "[infer][err
                              [] { const plate data("data", 4); }, [] { const plate data("data", 3); }));
 }
 
-TEST_CASE("errors: batch dimensions without a plate, with the three ways out", "[infer][errors]") {
+TEST_CASE("E12: batch dimensions without a plate are an error, with the three ways out", "[infer][errors]") {
   const ErrorReport report = failing<ShapeError>("wick.elbo.E304", "y", "to_event(n)", [] { sample("y", Normal(zeros({3}), 1.0), obs(zeros({3}))); });
   require(report);
   REQUIRE_THAT(report.message, contains("plate p(\"name\", 3)") && contains("check that parameters") && contains("has size 3 at dim -1") && contains("sites:"));
@@ -335,7 +335,7 @@ TEST_CASE("errors: batch dimensions without a plate, with the three ways out", "
                               [] { sample("u", Normal(zeros({2}), 1.0), Infer{.is_auxiliary = true}); }));
 }
 
-TEST_CASE("errors: a factor of the guide that does not say what it weighs", "[infer][errors]") {
+TEST_CASE("E12: a factor of the guide that does not say what it weighs is an error", "[infer][errors]") {
   require(failing<UsageError>("wick.elbo.E307", "f", "has_rsample", nothing, [] { factor("f", 0.3); }));
 }
 
@@ -377,7 +377,7 @@ TEST_CASE("errors: a store that is set or emptied in the middle of a step", "[in
   failing<UsageError>("wick.param.E234", "", "between two runs or steps", [] { param_store().clear(); });
 }
 
-TEST_CASE("errors: parameters of a store that is not the step's", "[infer][errors]") {
+TEST_CASE("E13: parameters of a store that is not the step's are an error", "[infer][errors]") {
   failing<UsageError>("wick.svi.E312", "inner", "around svi.step", nothing, [] {
     ParamStore local;
     const ParamScope scope(local);
@@ -385,7 +385,7 @@ TEST_CASE("errors: parameters of a store that is not the step's", "[infer][error
   });
 }
 
-TEST_CASE("errors: a plate that only the guide has", "[infer][errors]") {
+TEST_CASE("E12: a plate that only the guide has is an error", "[infer][errors]") {
   failing<SiteError>("wick.elbo.E303", "extra", "leave the plate out", nothing, [] { const plate extra("extra", 7); });
   // Unless it is there for auxiliary sites.
   const OwnStore own;
@@ -401,7 +401,7 @@ TEST_CASE("errors: a plate that only the guide has", "[infer][errors]") {
   CHECK_NOTHROW(svi.step());
 }
 
-TEST_CASE("errors: a value given inside a plate that has not seen the site", "[infer][errors]") {
+TEST_CASE("E12: a value given inside a plate that has not seen the site is an error", "[infer][errors]") {
   failing<ShapeError>("wick.elbo.E304", "inside", "outside the plate", [] {
     class Given final : public Handler {
      public:

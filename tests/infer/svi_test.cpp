@@ -18,7 +18,7 @@ double value_of(const char* name) { return param_store().get(name).item(); }
 
 }  // namespace
 
-TEST_CASE("svi: a step returns the loss at the parameters before it and moves them downhill", "[infer][svi]") {
+TEST_CASE("E13: a step returns the loss at the parameters before it and moves them downhill", "[infer][svi]") {
   const OwnStore own;
   SVI svi(point_model, point_guide, Adam({.lr = 0.1}));
   static_assert(std::is_same_v<decltype(svi), SVI<void (*)(double), void (*)(double)>>);
@@ -35,7 +35,7 @@ TEST_CASE("svi: a step returns the loss at the parameters before it and moves th
   REQUIRE(deterministic.steps() == 50);
 }
 
-TEST_CASE("svi: evaluate_loss draws anew and changes nothing", "[infer][svi]") {
+TEST_CASE("E13: evaluate_loss draws anew and changes nothing", "[infer][svi]") {
   const SviOptions seed{.seed = 77};
   const auto model = [] { noisy_model(0.7); };
   std::vector<double> with, without, evaluations;
@@ -58,13 +58,13 @@ TEST_CASE("svi: evaluate_loss draws anew and changes nothing", "[infer][svi]") {
   REQUIRE(std::adjacent_find(evaluations.begin(), evaluations.end()) == evaluations.end());
 }
 
-TEST_CASE("svi: draws of training and of evaluation are independent", "[infer][svi][stat]") {
+TEST_CASE("E13: draws of training and of evaluation are independent", "[infer][svi][stat]") {
   const auto report = independent_draws_table();
   INFO(report.text);
   REQUIRE(report.ok);
 }
 
-TEST_CASE("svi: the loss is the mean over particles, each with draws of its own", "[infer][svi]") {
+TEST_CASE("E12: the loss is the mean over particles, each with draws of its own", "[infer][svi]") {
   for (const Index particles : {1, 2, 5}) {
     const OwnStore own;
     std::vector<double> z;
@@ -178,7 +178,7 @@ TEST_CASE("svi: a callback that throws leaves a usable state", "[infer][svi]") {
   REQUIRE(svi.run(3).size() == 3);
 }
 
-TEST_CASE("svi: parameters that a step does not touch keep value and optimiser state", "[infer][svi]") {
+TEST_CASE("E13: parameters that a step does not touch keep value and optimiser state", "[infer][svi]") {
   const OwnStore own;
   int step = 0;
   // Each step touches a, b or both.
@@ -199,7 +199,7 @@ TEST_CASE("svi: parameters that a step does not touch keep value and optimiser s
   }
 }
 
-TEST_CASE("svi: a parameter that only some particles touch gets their share of the gradient", "[infer][svi]") {
+TEST_CASE("E13: a parameter that only some particles touch gets their share of the gradient", "[infer][svi]") {
   const OwnStore own;
   int call = 0;
   const auto model = [&] {
@@ -220,7 +220,7 @@ TEST_CASE("svi: a parameter that only some particles touch gets their share of t
   }
 }
 
-TEST_CASE("svi: parameters that block hides are not trained", "[infer][svi]") {
+TEST_CASE("E13: parameters that block hides are not trained", "[infer][svi]") {
   const OwnStore own;
   const auto guide = [] {
     const Tensor hidden = [] {
@@ -235,7 +235,7 @@ TEST_CASE("svi: parameters that block hides are not trained", "[infer][svi]") {
   REQUIRE(value_of("z_at") != 0.5);
 }
 
-TEST_CASE("svi: a parameter may be read by name alone, often, and is trained once a step", "[infer][svi]") {
+TEST_CASE("E13: a parameter may be read by name alone, often, and is trained once a step", "[infer][svi]") {
   const OwnStore own;
   param("a", 0.1);
   const auto model = [] { sample("x", Normal(param("a") + param("a", 7.0), 1.0), obs(1.5)); };
@@ -267,7 +267,7 @@ TEST_CASE("svi: an initial value that is a function is computed once, outside th
   REQUIRE(value_of("a") < 6.0);
 }
 
-TEST_CASE("svi: several SVI objects share a store and keep optimiser states of their own", "[infer][svi]") {
+TEST_CASE("E13: several SVI objects share a store and keep optimiser states of their own", "[infer][svi]") {
   const OwnStore own;
   const auto model_of = [](double x) {
     return [x] { sample("x", Normal(param("a", 0.1), 1.0), obs(x)); };
@@ -286,7 +286,7 @@ TEST_CASE("svi: several SVI objects share a store and keep optimiser states of t
   }
 }
 
-TEST_CASE("svi: optimiser state belongs to a parameter and not to its name", "[infer][svi]") {
+TEST_CASE("E13: optimiser state belongs to a parameter and not to its name", "[infer][svi]") {
   SVI svi([] { sample("x", Normal(param("a", 0.1), 1.0), obs(1.5)); }, [] {}, Adam({.lr = 0.1}));
   const auto trajectory = [&] {
     std::vector<double> out;
@@ -343,7 +343,7 @@ TEST_CASE("svi: handlers around model and guide take part", "[infer][svi]") {
   REQUIRE(std::abs(loss(handlers::mask([] { point_model(1.5); }, Tensor(false))) - 0.0) < 1e-13);
 }
 
-TEST_CASE("svi: a subsampled plate is the same in guide and model of a step", "[infer][svi]") {
+TEST_CASE("E12: a subsampled plate is the same in guide and model of a step", "[infer][svi]") {
   const OwnStore own;
   std::vector<double> in_guide, in_model;
   const auto guide = [&] {
@@ -367,7 +367,7 @@ TEST_CASE("svi: a subsampled plate is the same in guide and model of a step", "[
   REQUIRE(first != in_guide);
 }
 
-TEST_CASE("svi: the parameters of a minibatch alone get a gradient", "[infer][svi]") {
+TEST_CASE("E13: the parameters of a minibatch alone get a gradient", "[infer][svi]") {
   const OwnStore own;
   const auto model = [] {
     plate data("data", 6, {.subsample = Tensor{4, 1}});
