@@ -264,3 +264,12 @@ TEST_CASE("gradient: Gamma samples so small that their product with the rate und
   CHECK(std::isfinite(v.item()));
   CHECK(std::isfinite(g.item()));
 }
+
+TEST_CASE("gradient: second derivatives where a density takes another way", "[dist][gradient]") {
+  const auto gamma = [](const auto& x, const auto& a, const auto& rate) { return Gamma(a, rate).log_prob(x); };
+  expect_grad("Gamma, large shape", gamma, Tensor(1010.0), Tensor(1000.0), Tensor(1.0));
+  expect_grad("Gamma, large shape, far", gamma, Tensor(3.0), Tensor(300.0), Tensor(2.0));
+  expect_grad("Gamma, large and small shapes", gamma, Tensor{3.0, 900.0, 0.5}, Tensor{3.0, 1000.0, 0.7}, Tensor(1.1));
+  expect_grad("Poisson, large", [](const auto& rate) { return Poisson(rate).log_prob(Tensor{1000.0, 3.0}); }, Tensor{1020.0, 2.5});
+  expect_grad("HalfCauchy, far out", [](const auto& x, const auto& s) { return HalfCauchy(s).log_prob(x); }, Tensor{3.0, 2e11}, Tensor(1.5));
+}

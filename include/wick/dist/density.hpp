@@ -103,17 +103,22 @@ WICK_INLINE auto is_finite(const auto& x) {
   return abs(v) < kInf;
 }
 
-/// 1 / scale for use in `quotient`; where a scale is so small that this overflows, the largest number, so that 0 / scale stays 0.
-template <class S>
-WICK_INLINE auto reciprocal(const S& scale) {
-  using V = std::remove_cvref_t<decltype(math::value_of(scale))>;
-  return min(V(1.0 / math::value_of(scale)), V(kMax));
+/// 1 / scale for use in what follows; where a scale is so small that this overflows, the largest number, so that 0 / scale stays 0.
+template <class V>
+WICK_INLINE V reciprocal(const V& scale) {
+  return min(V(1.0 / scale), V(kMax));
 }
 /// d / scale by the reciprocal. Its derivative in scale is −z / scale: the square of the reciprocal would overflow.
 template <class D, class S, class V>
 WICK_INLINE auto quotient(const D& d, const S& scale, const V& inverse) {
-  const V z = math::value_of(d) * inverse;
-  return math::with_partials(z, d, inverse, scale, V(-(z * inverse)));
+  const V z = math::value_at<V>(d) * inverse;
+  return math::with_partials(z, d, inverse, scale, V(z * V(-inverse)));
+}
+/// −(d / scale)² / 2 by the reciprocal.
+template <class D, class S, class V>
+WICK_INLINE auto minus_half_square(const D& d, const S& scale, const V& inverse) {
+  const V z = math::value_at<V>(d) * inverse, slope = z * inverse;
+  return math::with_partials(V(-0.5 * z * z), d, V(-slope), scale, V(z * slope));
 }
 
 inline constexpr const char* loc_scale_names[] = {"loc", "scale"};

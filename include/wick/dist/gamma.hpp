@@ -15,24 +15,24 @@ struct GammaKernel {
     return valid(is_positive(a) & is_positive(rate), a * log(rate) - lgamma(a));
   }
   WICK_INLINE auto operator()(const auto& x, const auto& a, const auto& rate, const auto& norm) const {
-    using V = std::remove_cvref_t<decltype(math::value_of(a))>;
-    const V xv = math::value_of(x), less = math::value_of(a) - 1.0, log_x = log(xv);
+    using V = math::LevelOf<decltype(x), decltype(a), decltype(rate)>;
+    const V xv = math::value_at<V>(x), less = math::value_at<V>(a) - 1.0, log_x = log(xv);
     // log x^(a−1). At a = 1 it is 0 whatever x is, and so is its derivative in x: 0 · ∞ and 0 / 0 must not arise.
     const auto one = less == 0.0;
     const auto power = math::with_partials(where(one, V(0.0), V(less * log_x)), x, where(one, V(0.0), V(less / xv)), a, log_x);
     auto density = norm + power - rate * x;
     const auto large = (a > kLargeShape) & (a < kInf) & is_positive(rate);
-    if (WICK_UNLIKELY(any(large))) density = where(large, of_large(x, a, rate), density);
+    if (WICK_UNLIKELY(any(large))) density = where(large, of_large<V>(x, a, rate), density);
     return valid(is_nonnegative(x), density);
   }
 
  private:
+  template <class V>
   static WICK_INLINE auto of_large(const auto& x, const auto& a, const auto& rate) {
-    const auto s = saddle_point_of(x, rate, a);
-    using V = std::remove_cvref_t<decltype(s.value)>;
-    const V xv = math::value_of(x), av = math::value_of(a);
+    const V xv = math::value_at<V>(x), av = math::value_at<V>(a), rv = math::value_at<V>(rate);
+    const auto s = saddle_point_of(xv, rv, av);
     const V v = where(xv == 0.0, V(-kInf), V(s.value + log(av / xv)));
-    return math::with_partials(v, x, V((s.excess - 1.0) / xv), a, V(s.slope + 1.0 / av), rate, V(s.excess / math::value_of(rate)));
+    return math::with_partials(v, x, V((s.excess - 1.0) / xv), a, V(s.slope + 1.0 / av), rate, V(s.excess / rv));
   }
 };
 

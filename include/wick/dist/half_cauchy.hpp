@@ -15,10 +15,10 @@ struct HalfCauchyKernel {
     S log_scale;
     V inverse;
   };
-  static WICK_INLINE auto prep(const auto&, const auto& scale) {
+  static WICK_INLINE auto prep(const auto& x, const auto& scale) {
     const auto l = valid(is_positive(scale), log(scale) + 0.45158270528945486);  // log(π / 2)
-    const auto inverse = reciprocal(scale);
-    return Prep<std::remove_const_t<decltype(l)>, std::remove_const_t<decltype(inverse)>>{l, inverse};
+    using V = math::LevelOf<decltype(x), decltype(scale)>;
+    return Prep<std::remove_const_t<decltype(l)>, V>{l, reciprocal(math::value_at<V>(scale))};
   }
   WICK_INLINE auto operator()(const auto& x, const auto& scale, const auto& p) const {
     const auto z = quotient(x, scale, p.inverse);

@@ -15,14 +15,13 @@ struct HalfNormalKernel {
     S log_scale;
     V inverse;
   };
-  static WICK_INLINE auto prep(const auto&, const auto& scale) {
+  static WICK_INLINE auto prep(const auto& x, const auto& scale) {
     const auto l = valid(is_positive(scale), log(scale) + 0.22579135264472743);  // log(π / 2) / 2
-    const auto inverse = reciprocal(scale);
-    return Prep<std::remove_const_t<decltype(l)>, std::remove_const_t<decltype(inverse)>>{l, inverse};
+    using V = math::LevelOf<decltype(x), decltype(scale)>;
+    return Prep<std::remove_const_t<decltype(l)>, V>{l, reciprocal(math::value_at<V>(scale))};
   }
   WICK_INLINE auto operator()(const auto& x, const auto& scale, const auto& p) const {
-    const auto z = quotient(x, scale, p.inverse);
-    return valid(is_nonnegative(x), -0.5 * z * z - p.log_scale);
+    return valid(is_nonnegative(x), minus_half_square(x, scale, p.inverse) - p.log_scale);
   }
 };
 

@@ -18,15 +18,14 @@ struct NormalKernel {
     S log_scale;
     V inverse;
   };
-  static WICK_INLINE auto prep(const auto&, const auto&, const auto& scale) {
+  static WICK_INLINE auto prep(const auto& x, const auto& loc, const auto& scale) {
     const auto l = valid(is_positive(scale), log(scale) + kHalfLog2Pi);
-    const auto inverse = reciprocal(scale);
-    return Prep<std::remove_const_t<decltype(l)>, std::remove_const_t<decltype(inverse)>>{l, inverse};
+    using V = math::LevelOf<decltype(x), decltype(loc), decltype(scale)>;
+    return Prep<std::remove_const_t<decltype(l)>, V>{l, reciprocal(math::value_at<V>(scale))};
   }
   WICK_INLINE auto operator()(const auto& x, const auto& loc, const auto& scale, const auto& p) const {
     const auto d = x - loc;
-    const auto z = quotient(d, scale, p.inverse);
-    return valid(is_finite(d), -0.5 * z * z - p.log_scale);
+    return valid(is_finite(d), minus_half_square(d, scale, p.inverse) - p.log_scale);
   }
 };
 

@@ -20,9 +20,9 @@ struct PoissonKernel {
 
  private:
   static WICK_INLINE auto of_large(const auto& x, const auto& rate) {
-    using V = std::remove_cvref_t<decltype(math::value_of(x))>;
-    const V one = 1.0, rv = math::value_of(rate);
-    const auto s = saddle_point_of(rate, one, x);
+    using V = math::LevelOf<decltype(x), decltype(rate)>;
+    const V rv = math::value_at<V>(rate);
+    const auto s = saddle_point_of(rv, V(1.0), math::value_at<V>(x));
     return math::with_partials(s.value, rate, V(s.excess / rv), x, s.slope);
   }
 };

@@ -51,14 +51,17 @@ WICK_COLD void saddle_point(const V& x, const V& rate, const V& a, SaddlePoint<V
   out.excess = excess;
 }
 
-/// The same of duals' values.
-template <class X, class R, class A>
-WICK_INLINE auto saddle_point_of(const X& x, const R& rate, const A& a) {
-  using V = std::remove_cvref_t<decltype(math::value_of(a))>;
-  // Copies, so that the kernel's own numbers need no address.
-  const V xs = own(math::value_of(x)), rs = own(math::value_of(rate)), as = own(math::value_of(a));
+/// The same of an inlined caller's numbers.
+template <class V>
+WICK_INLINE SaddlePoint<V> saddle_point_of(const V& x, const V& rate, const V& a) {
   SaddlePoint<V> found;
-  saddle_point(xs, rs, as, found);
+  if constexpr (math::Plain<V>) {
+    // Copies, so that the caller's own packets need no address.
+    const V xs = own(x), rs = own(rate), as = own(a);
+    saddle_point(xs, rs, as, found);
+  } else {
+    saddle_point(x, rate, a, found);
+  }
   return found;
 }
 

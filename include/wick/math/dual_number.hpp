@@ -161,21 +161,40 @@ WICK_INLINE Dual<V, A> chain(const V& v, const Dual<V, A>& a, const C& c) {
 
 namespace detail {
 
+template <class T>
+struct Level {
+  using Type = T;
+};
 template <class V, unsigned L>
-WICK_INLINE const Dual<V, L>& as_dual(const Dual<V, L>& x) {
-  return x;
-}
-template <Plain V>
-WICK_INLINE Dual<V, 0> as_dual(const V& x) {
-  return x;
+struct Level<Dual<V, L>> {
+  using Type = V;
+};
+
+/// `x` as a dual over V. For second derivatives V is a dual itself, and an `x` of that type is a constant.
+template <class V, class T>
+WICK_INLINE auto as_dual(const T& x) {
+  if constexpr (requires { requires std::is_same_v<typename T::Value, V>; })
+    return x;
+  else
+    return Dual<V, 0>(V(x));
 }
 
 }  // namespace detail
 
+// For formulas that work out their partial derivatives themselves.
+
+/// The type of values and partial derivatives of what is computed from these.
+template <class... T>
+using LevelOf = typename detail::Level<decltype((std::declval<const T&>() + ...))>::Type;
+/// The value of `x` at level V.
+template <class V, class T>
+WICK_INLINE V value_at(const T& x) {
+  return detail::as_dual<V>(x).v;
+}
 /// f(a, b) with value `v` and partial derivatives `ca`, `cb` that are known; plain where both arguments are.
 template <class V, class A, class B>
 WICK_INLINE auto with_partials(const V& v, const A& a, const V& ca, const B& b, const V& cb) {
-  const auto r = detail::combine(v, detail::as_dual(a), ca, detail::as_dual(b), cb);
+  const auto r = detail::combine(v, detail::as_dual<V>(a), ca, detail::as_dual<V>(b), cb);
   if constexpr (std::remove_cvref_t<decltype(r)>::live == 0)
     return v;
   else
@@ -184,7 +203,7 @@ WICK_INLINE auto with_partials(const V& v, const A& a, const V& ca, const B& b, 
 /// The same of three arguments.
 template <class V, class A, class B, class C>
 WICK_INLINE auto with_partials(const V& v, const A& a, const V& ca, const B& b, const V& cb, const C& c, const V& cc) {
-  const auto r = detail::combine(v, detail::as_dual(with_partials(v, a, ca, b, cb)), detail::One{}, detail::as_dual(c), cc);
+  const auto r = detail::combine(v, detail::as_dual<V>(with_partials(v, a, ca, b, cb)), detail::One{}, detail::as_dual<V>(c), cc);
   if constexpr (std::remove_cvref_t<decltype(r)>::live == 0)
     return v;
   else
