@@ -1,5 +1,7 @@
 #include "ad/expect_grad.hpp"
 
+#include <wick/ad/fuse.hpp>
+
 using wick::Tensor;
 using wick_test::expect_grad;
 
@@ -112,6 +114,63 @@ TEST_CASE("functions: values and gradients at the edges", "[ad]") {
     CHECK(grad(sigmoid, x) == Approx(std::exp(-std::abs(x))).epsilon(1e-14));
     CHECK(grad_of_vector(sigmoid, x) == Approx(std::exp(-std::abs(x))).epsilon(1e-14));
   }
+}
+
+TEST_CASE("functions: slopes keep their digits where the function is flat", "[ad][grad]") {
+  // The tape's scalar and vector form, and fuse.
+  const auto check = [](const char* name, const auto& f, double x, double expected) {
+    INFO(name << " at " << x << ", expected " << expected);
+    // The derivative's own condition: exp turns the rounding of its argument, 2 |x| ulp, into a relative error.
+    const double allowed = (4e-15 + 4e-16 * std::abs(x)) * std::abs(expected);
+    const double scalar = wick::grad([&](const Tensor& t) { return f(t); })(Tensor(x)).item();
+    const double vector = wick::grad([&](const Tensor& t) { return wick::sum(f(t)); })(Tensor{0.25, x, -0.1}).at({1});
+    const double fused = wick::grad([&](const Tensor& t) { return wick::fuse_sum(f, t); })(Tensor{0.25, x, -0.1}).at({1});
+    CHECK(std::abs(scalar - expected) <= allowed);
+    CHECK(std::abs(vector - expected) <= allowed);
+    CHECK(std::abs(fused - expected) <= allowed);
+  };
+  const auto hyperbolic = [](const auto& x) { return tanh(x); };
+  const auto exponential = [](const auto& x) { return expm1(x); };
+  const auto logistic = [](const auto& x) { return sigmoid(x); };
+  const auto plus = [](const auto& x) { return softplus(x); };
+  const auto logarithm = [](const auto& x) { return log1p(x); };
+  for (const double x : {0.0, 0.3, 1.0, 1.4, 1.47, 1.48, 2.0, 5.0, 15.0, 18.0, 25.0, 300.0, 354.0, 800.0})
+    for (const double s : {-1.0, 1.0}) {
+      const long double e = std::exp(-2.0L * static_cast<long double>(x));
+      check("tanh", hyperbolic, s * x, static_cast<double>(4 * e / ((1 + e) * (1 + e))));
+      const long double r = std::exp(-static_cast<long double>(x));
+      if (x < 700) check("sigmoid", logistic, s * x, static_cast<double>(r / ((1 + r) * (1 + r))));
+      if (x < 700) check("softplus", plus, s * x, static_cast<double>(s > 0 ? 1 / (1 + r) : r / (1 + r)));
+    }
+  for (const double x : {-700.0, -50.0, -38.0, -36.0, -5.0, -0.7, -0.69, -0.1, 0.0, 2.0, 30.0, 700.0}) check("expm1", exponential, x, std::exp(x));
+  for (const double x : {-1 + 0x1p-50, -0.999, -0.5, 1e-20, 3.0, 1e300})
+    check("log1p", logarithm, x, static_cast<double>(1 / (1 + static_cast<long double>(x))));
+}
+
+TEST_CASE("functions: the slope of pow where the power itself under- or overflows", "[ad][grad]") {
+  const auto check = [](double x, double y, double expected) {
+    INFO(x << "^" << y << ", expected " << expected);
+    const auto power = [y](const auto& a) { return pow(a, y); };
+    const auto both = [](const auto& a, const auto& b) { return pow(a, b); };
+    const auto near = [&](double actual) { CHECK(((actual == expected) || std::abs(actual - expected) <= 2e-15 * std::abs(expected))); };
+    near(wick::grad([&](const Tensor& t) { return power(t); })(x).item());
+    near(wick::grad([&](const Tensor& t) { return wick::sum(power(t)); })(Tensor{1.0, x, 2.0}).at({1}));
+    near(wick::grad([&](const Tensor& t) { return wick::fuse_sum(power, t); })(Tensor{1.0, x, 2.0}).at({1}));
+    near(wick::grad([&](const Tensor& t, const Tensor& u) { return wick::fuse_sum(both, t, u); })(x, y)[0].item());
+    near(wick::grad([&](const Tensor& t, const Tensor& u) { return both(t, u); })(x, y)[0].item());
+  };
+  check(1e-200, 2.0, 2e-200);
+  check(-1e-200, 2.0, -2e-200);
+  check(1e200, 2.0, 2e200);
+  check(1e154, 2.0, 2e154);
+  check(1e-160, 2.0, 2e-160);  // the square is subnormal
+  check(1e-310, 1.0, 1.0);
+  check(3.0, 0.0, 0.0);
+  check(0.0, 0.0, 0.0);
+  check(0.0, 1.0, 1.0);
+  check(0.0, 2.0, 0.0);
+  check(-2.0, 3.0, 12.0);
+  check(2.0, -1.0, -0.25);
 }
 
 TEST_CASE("functions: pow at 0, where its partial derivatives are limits", "[ad]") {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <wick/ad/elementwise.hpp>
-#include <wick/math/special.hpp>
+#include <wick/math/dual.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
@@ -41,7 +41,7 @@ struct Log1pOp {
 };
 struct Expm1Op {
   template <class V> static V f(const V& a) { return expm1(a); }
-  template <class V> static V d(const V& g, const V&, const V& y) { return g * (y + V(1.0)); }
+  template <class V> static V d(const V& g, const V& a, const V& y) { return g * math::expm1_slope(a, y); }
 };
 struct SqrtOp {
   template <class V> static V f(const V& a) { return sqrt(a); }
@@ -59,7 +59,7 @@ struct AbsOp {
 };
 struct TanhOp {
   template <class V> static V f(const V& a) { return tanh(a); }
-  template <class V> static V d(const V& g, const V&, const V& y) { return g * (V(1.0) - y * y); }
+  template <class V> static V d(const V& g, const V& a, const V& y) { return g * math::tanh_slope(a, y); }
 };
 struct SigmoidOp {
   template <class V> static V f(const V& a) { return sigmoid(a); }
@@ -80,9 +80,7 @@ struct DigammaOp {
 };
 struct PowOp {
   template <class A, class B> static auto f(const A& a, const B& b) { return pow(a, b); }
-  template <class V> static V da(const V& g, const V& a, const V& b, const V&) {
-    return where(b == V(0.0), V(0.0), g * b * pow(a, b - V(1.0)));
-  }
+  template <class V> static V da(const V& g, const V& a, const V& b, const V& y) { return g * math::detail::pow_slope(a, b, y); }
   // The derivative of 0^b in b is 0 for b > 0 (its limit), as NumPy-like systems define it.
   template <class V> static V db(const V& g, const V& a, const V&, const V& y) {
     return where(a == V(0.0), V(0.0), g * y * log(a));

@@ -27,7 +27,7 @@ WICK_INLINE Dual<V, L> log1p(const Dual<V, L>& x) {
 template <class V, unsigned L>
 WICK_INLINE Dual<V, L> expm1(const Dual<V, L>& x) {
   const V e = expm1(x.v);
-  return detail::chain(e, x, V(1.0 + e));
+  return detail::chain(e, x, expm1_slope(x.v, e));
 }
 
 template <class V, unsigned L>
@@ -61,7 +61,7 @@ WICK_INLINE Dual<V, L> abs(const Dual<V, L>& x) {
 template <class V, unsigned L>
 WICK_INLINE Dual<V, L> tanh(const Dual<V, L>& x) {
   const V t = tanh(x.v);
-  return detail::chain(t, x, V(1.0 - t * t));
+  return detail::chain(t, x, tanh_slope(x.v, t));
 }
 
 /// sigmoid(x) into p and sigmoid(-x) into q.
@@ -122,12 +122,13 @@ WICK_INLINE Dual<V, L> erfc(const Dual<V, L>& x) {
 
 namespace detail {
 
-/// y x^(y-1) from f = x^y, without a second power but where x is zero.
+/// y x^(y-1) from f = x^y, without a second power but where x is zero or y f is no normal number. Zero for y = 0.
 template <class V>
 WICK_INLINE V pow_slope(const V& x, const V& y, const V& f) {
-  V d = y * f / x;
-  const auto zero = x == 0.0;
-  if (WICK_UNLIKELY(any(zero))) d = where(zero, V(y * pow(x, V(y - 1.0))), d);
+  const V product = y * f;
+  V d = product / x;
+  const auto usual = (abs(product) >= 2.2250738585072014e-308) & (abs(product) <= 1.7976931348623157e308) & (x != 0.0);
+  if (WICK_UNLIKELY(!all(usual))) d = where(usual, d, where(y == 0.0, V(0.0), V(y * pow(x, V(y - 1.0)))));
   return d;
 }
 
@@ -157,7 +158,7 @@ WICK_INLINE Dual<V, (A | B)> pow(const Dual<V, A>& x, const Dual<V, B>& y) {
   } else if constexpr (B == 0) {
     return detail::chain(f, x, detail::pow_slope(x.v, y.v, f));
   } else {
-    if constexpr (!std::is_same_v<V, Packet>) {  // a constant exponent: for x < 0 the other slope is NaN, and 0 NaN is
+    if constexpr (std::is_same_v<V, Scalar> || !Plain<V>) {  // a constant exponent: for x < 0 the other slope is NaN, and 0 NaN is
       bool still = true;
       for (const V& d : y.d) still = still && detail::is_still(d);
       if (still) return Dual<V, (A | B)>(detail::chain(f, x, detail::pow_slope(x.v, y.v, f)));

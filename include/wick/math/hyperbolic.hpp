@@ -98,4 +98,25 @@ WICK_INLINE V softplus(const V& x) {
   return detail::outline(&detail::softplus_call<typename V::Part>, x);
 }
 
+/// The derivative of tanh at x, where it is t: 1 - t^2, which has no digits left where t is near 1, so there by exponentials.
+template <class V>
+WICK_INLINE V tanh_slope(const V& x, const V& t) {
+  V d = 1.0 - t * t;
+  const auto flat = abs(t) > 0.9;
+  if (any(flat)) {
+    V p, q;
+    sigmoid_pair(V(x + x), p, q);
+    d = where(flat, V(4.0 * (p * q)), d);
+  }
+  return d;
+}
+/// The derivative of expm1 at x, where it is e: 1 + e, which has no digits left where e is near -1, so there anew.
+template <class V>
+WICK_INLINE V expm1_slope(const V& x, const V& e) {
+  V d = 1.0 + e;
+  const auto flat = e < -0.5;
+  if (any(flat)) d = where(flat, exp(x), d);
+  return d;
+}
+
 }  // namespace wick::inline WICK_ABI::math
