@@ -215,7 +215,7 @@ auto second_argument(const SecondPoint& s) {
   if constexpr ((Live >> K & 1u) != 0)
     return math::variable<K>(x);
   else
-    return math::Dual<decltype(x), 0u>(x);  // of whose value formulas may ask, as of any argument's
+    return x;
 }
 template <unsigned K, class R>
 void second_partial(SecondPoint& s, const R& r) {
@@ -235,8 +235,12 @@ WICK_COLD void second_point(const F& f, SecondPoint& s, std::index_sequence<K...
       return f(second_argument<Live, K>(s)...);
     }
   }();
-  s.dy = r.v.d[0].v;
-  (second_partial<K>(s, r), ...);
+  if constexpr (Live == 0) {
+    s.dy = r.d[0].v;
+  } else {
+    s.dy = r.v.d[0].v;
+    (second_partial<K>(s, r), ...);
+  }
 }
 
 }  // namespace wick::inline WICK_ABI::detail
