@@ -140,6 +140,36 @@ TEST_CASE("errors: sizes that cannot be", "[dist][errors]") {
   expect<ShapeError>("wick.dist.E205", "batch_shape () does not expand to (-1,)", "whole new batch_shape", [] { return Normal(0.0, 1.0).expand({-1}).event_dim(); });
 }
 
+TEST_CASE("errors: what to try fits the parameter's domain", "[dist][errors]") {
+  const auto tries = [](const std::string& advice, const std::string& never, const std::function<void()>& f) {
+    const ErrorReport report = expect_error<DomainError>([&] { return f(), 0; }, "wick.dist.E201", "", advice);
+    INFO(report.text << report.message);
+    CHECK(report.ok);
+    CHECK(report.message.find(never) == std::string::npos);
+  };
+  tries("exp(...)", "learning rate", [] { Normal(0.0, -1.0).log_prob(0.0); });
+  tries("lower the learning rate", "exp(...)", [] { Normal(0.0, 0.0).log_prob(0.0); });
+  tries("lower the learning rate", "exp(...)", [] { Gamma(1.0, Inf).log_prob(0.0); });
+  tries("inf - inf", "positive", [] { Normal(NaN, 1.0).log_prob(0.0); });
+  tries("infinite", "positive", [] { Normal(Inf, 1.0).log_prob(0.0); });
+  tries("sigmoid(...)", "positive", [] { Bernoulli(1.2).log_prob(0.0); });
+  tries("param(name, init, constraint)", "positive", [] { Uniform(2.0, 1.0).log_prob(1.5); });
+}
+
+TEST_CASE("errors: masks hold 0 and 1", "[dist][errors]") {
+  for (const double bad : {0.5, 2.0, -1.0, NaN, Inf}) {
+    expect<DomainError>("wick.dist.E210", "Normal: mask = ", "x > 0", [&] { return Normal(0.0, 1.0).mask(bad).event_dim(); });
+    expect<DomainError>("wick.dist.E210", "Normal: mask[9] = ", "handlers::scale", [&] {
+      std::vector<double> m(11, 1.0);
+      m[9] = bad;
+      return Normal(zeros({11}), 1.0).log_prob_sum(0.0, 1.0, m);
+    });
+    expect<DomainError>("wick.dist.E210", "Categorical: mask[1, 0] = ", "x > 0", [&] { return Categorical(ones({2, 3})).log_prob(zeros({2, 2}), Tensor{{1.0, 0.0}, {bad, 1.0}}); });
+  }
+  CHECK(Normal(zeros({2}), 1.0).mask(Tensor{true, false}).log_prob_sum(Tensor{0.0, 7.0}).item() == Normal(0.0, 1.0).log_prob(0.0).item());
+  CHECK(Normal(zeros({2}), 1.0).mask(expand(Tensor(0.0), {2})).log_prob_sum(7.0).item() == 0.0);
+}
+
 TEST_CASE("errors: missing values", "[dist][errors]") {
   expect<UsageError>("wick.dist.E209", "Normal: parameter scale has no value", "number or a tensor", [] { return Normal(0.0, Tensor()).event_dim(); });
   expect<UsageError>("wick.dist.E209", "Categorical: parameter probs has no value", "tensor", [] { return Categorical(Tensor()).event_dim(); });

@@ -76,5 +76,6 @@ TEST_CASE("E9: whether a factor's weight was drawn with gradients is said, or kn
 TEST_CASE("E9: a factor of NaN is an error, of -inf is not", "[effect][factor]") {
   const auto weigh = [](double w) { return [w] { return handlers::trace([&] { factor("f", w); }).get_trace().log_prob_sum(); }; };
   check_error<DomainError>(weigh(std::numeric_limits<double>::quiet_NaN()), "wick.dist.E201", "f", "");
+  check_error<UsageError>([] { return handlers::trace([] { factor("empty", Tensor()); }).get_trace(); }, "wick.dist.E209", "empty", "number");
   CHECK(weigh(-std::numeric_limits<double>::infinity())().item() == -std::numeric_limits<double>::infinity());
 }

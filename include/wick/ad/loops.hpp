@@ -114,6 +114,17 @@ WICK_NOINLINE inline bool all_finite(Index n, const double* x) {
   return math::sum(s) + rest == 0;
 }
 
+/// Whether all elements are 0 or 1.
+WICK_NOINLINE inline bool all_boolean(Index n, const double* x) {
+  using V = math::PacketPart;
+  typename V::Mask good(true);
+  for (Index i = 0; i < n; i += V::lanes) {
+    const V v = load_at<V>(x, true, i, n);
+    good = good & ((v == V(0.0)) | (v == V(1.0)));
+  }
+  return all(good);
+}
+
 /// d = 0 where g = 0.
 WICK_NOINLINE inline void silence(Index n, const double* g, double* d) {
   Index i = 0;

@@ -101,7 +101,7 @@ class Constraint {
   const ConstraintOps& continuous() const {
     if (ops_->to_constrained == nullptr)
       detail::raise<UsageError>("wick.constraint.E180", "", {"constraint ", ops_->name, " is discrete: it has no map to unconstrained space"},
-                                {"use a continuous constraint, or enumerate the site"});
+                                {"use a continuous constraint; a discrete latent site wants a discrete distribution in the guide"});
     return *ops_;
   }
   const ConstraintOps* ops_;

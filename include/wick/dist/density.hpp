@@ -46,7 +46,7 @@ class Family : public Distribution {
     out.expand_to(batch);
     return out;
   }
-  /// Leaves elements where `m` (0/1, batch shape) is 0 out of the density. Throws wick.dist.E208.
+  /// Leaves elements where `m` (0/1, batch shape) is 0 out of the density. Throws wick.dist.E208, E210.
   D mask(const Tensor& m) const {
     D out = self();
     out.add_mask(m);

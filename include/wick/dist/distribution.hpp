@@ -43,7 +43,7 @@ WICK_NOINLINE inline Tensor without_gradient(const Tensor& draw) {
 ///
 /// Shapes: `sample()` has shape batch_shape + event_shape; `log_prob(value)` takes values that broadcast with that and
 /// has the broadcast batch shape. Parameter values are checked by sampler and density, not by the constructor, so that
-/// the error can name the site. A log density of −∞ is no error, NaN is. Errors: wick.dist.E201–E209.
+/// the error can name the site. A log density of −∞ is no error, NaN is. Errors: wick.dist.E201–E210.
 class Distribution {
  public:
   virtual ~Distribution() = default;
@@ -75,7 +75,7 @@ class Distribution {
   /// The log density (or log mass) at `value`, one number per batch element; 0 where `mask` (of batch shape) is 0:
   /// there, value and parameters may hold anything, NaN included, in value and gradient.
   /// Gradients: value (where continuous) and parameters.
-  /// Throws wick.dist.E201 (parameter), E202 (value), E204 (NaN for another reason), E207 and E208 (shapes).
+  /// Throws wick.dist.E201 (parameter), E202 (value), E204 (NaN for another reason), E207 and E208 (shapes), E210 (mask).
   Tensor log_prob(const Tensor& value, const Tensor& mask = {}) const;
   /// Σ of log_prob over all elements, times `factor`, as one record.
   Tensor log_prob_sum(const Tensor& value, double factor = 1.0, const Tensor& mask = {}) const;
@@ -169,6 +169,11 @@ class Distribution {
     detail::raise<ShapeError>("wick.dist.E207", "", {name(), ": value of shape ", value.shape(), " does not fit batch_shape ", batch_shape(), " and event_shape ", event_shape()},
                               {"give values of shape batch_shape + event_shape, or shapes that broadcast to it; declare dependent dimensions with to_event(n)"});
   }
+  [[noreturn]] WICK_COLD void raise_mask_value(const Tensor& mask) const {
+    const Index bad = constraints::boolean.first_violation(mask);
+    detail::raise<DomainError>("wick.dist.E210", "", {name(), ": mask", detail::index_text(mask.shape(), bad), " = ", mask.data()[bad], ", a mask holds 0 and 1 only"},
+                               {"compare, as in mask(x > 0)\n  or use handlers::scale for weights"});
+  }
   [[noreturn]] WICK_COLD void raise_mask(const Shape& mask, const Shape& batch) const {
     detail::raise<ShapeError>("wick.dist.E208", "", {name(), ": mask of shape ", mask, " does not broadcast with batch_shape ", batch}, {"give a mask of the batch shape"});
   }
@@ -198,6 +203,7 @@ WICK_NOINLINE inline Tensor Distribution::whole_mask(const Tensor& mask) const {
   detail::kind_in(mask, detail::context.tape);  // another thread's unfinished step?
   Shape s = batch_shape();
   if (!detail::broadcast_into(s, mask.shape())) raise_mask(mask.shape(), batch_shape());
+  if (WICK_UNLIKELY(!detail::all_boolean(detail::TensorAccess::stored_numel(mask), detail::TensorAccess::stored(mask)))) raise_mask_value(mask);
   const Tensor m = with_dims(mask, event_dim_ - native_dim_);
   return mask_.empty() ? m : (mask_ & m);
 }

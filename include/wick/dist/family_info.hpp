@@ -52,6 +52,19 @@ inline Tensor only_one(const char* family, const Tensor& probs, const Tensor& lo
   return probs.empty() ? logits : probs;
 }
 
+/// What to do about a parameter outside `set`.
+WICK_COLD inline const char* parameter_advice(const Constraint& set, double value) {
+  const std::string_view name = set.name();
+  const bool positive = name == "positive";
+  if (positive && (value == 0 || value == kInf))
+    return "\n  if it is param(name, init, constraints::positive), steps have driven it there: lower the learning rate, and set it anew";
+  if (value != value) return ": 0 / 0, log of a negative number and inf - inf give nan";
+  if (value == kInf || value == -kInf) return ": exp of a large number and x / 0 are infinite";
+  if (positive) return "; a parameter stays positive as param(name, init, constraints::positive), a computed value as exp(...)";
+  if (name == "unit_interval") return "; a parameter stays a probability as param(name, init, constraints::unit_interval), a computed value as sigmoid(...), or give logits";
+  return "; a parameter stays inside as param(name, init, constraint)";
+}
+
 /// Throws E201 or E202 for the first element of `x` that is outside `set` and not masked out, if there is one.
 WICK_COLD inline void raise_if_outside(const char* id, const FamilyInfo& family, const char* what, const Tensor& x, const Constraint& set,
                                        const Tensor& mask) {
@@ -62,8 +75,7 @@ WICK_COLD inline void raise_if_outside(const char* id, const FamilyInfo& family,
   const double value = expand(TensorAccess::detached(x), all).data()[bad];
   const Text where = index_text(all, bad), text = set.text();
   if (std::string_view(id) == "wick.dist.E201")
-    raise<DomainError>(id, "", {family.name, ": ", what, where, " = ", value, " is not in ", text},
-                       {"check how ", what, " is computed; a constrained parameter wants param(name, init, constraint), a positive one also takes exp(...)"});
+    raise<DomainError>(id, "", {family.name, ": ", what, where, " = ", value, " is not in ", text}, {"check how ", what, " is computed", parameter_advice(set, value)});
   raise<DomainError>(id, "", {family.name, ": ", what, where, " = ", value, " is not in ", text},
                      {"remove or repair this element of the data, or mask it, as in .mask(m): masked elements may hold anything"});
 }

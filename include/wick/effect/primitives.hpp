@@ -179,6 +179,8 @@ struct FactorOptions {
 /// for every element. In a guide `has_rsample` must be stated. Throws: wick.dist.E201 for NaN.
 inline void factor(std::string_view name, Tensor log_factor, const FactorOptions& options = {}) {
   if (detail::context.innermost == nullptr) return;
+  if (WICK_UNLIKELY(log_factor.empty()))
+    detail::raise<UsageError>("wick.dist.E209", name, {"factor: the log weight has no value"}, {"give it a number or a tensor"});
   Unit unit(std::move(log_factor));
   unit.use_score_gradient(options.has_rsample.is(false));
   const Infer infer{.is_auxiliary = true, .is_score_factor = options.has_rsample.is(false), .is_open_factor = !options.has_rsample.said()};
