@@ -8,6 +8,8 @@
 #include <wick/effect/handlers/handlers.hpp>
 #include <wick/effect/plate.hpp>
 #include <wick/effect/primitives.hpp>
+#include <wick/infer/importance.hpp>
+#include <wick/infer/predictive.hpp>
 #include <wick/infer/svi.hpp>
 #include <wick/tensor/eigen_source.hpp>
 #include <wick/tensor/make.hpp>
