@@ -61,6 +61,7 @@ class Tape {
       else
         b->shared = true;  // somebody kept a handle: from now on it may travel
     }
+    if (WICK_UNLIKELY(kept_ != nullptr)) drop_kept();
     size_ = 1;
     run_ = 0;
     tape_slots[slot_].live.store(0);
@@ -106,6 +107,35 @@ class Tape {
     return r.buffer;
   }
 
+  /// An object that lives as long as the recording: what a payload needs that is not trivially destructible.
+  struct Kept {
+    Kept* next = nullptr;
+    void (*drop)(Kept*) = nullptr;
+  };
+  /// Makes a `T`, which derives from Kept, in pooled memory.
+  template <class T, class... Arguments>
+  T* keep(const Arguments&... arguments) {
+    static_assert(alignof(T) <= 64);
+    std::size_t capacity = 0;
+    void* memory = thread_pool.take(sizeof(T), capacity);
+    T* made;
+    try {
+      made = new (memory) T(arguments...);
+    } catch (...) {
+      thread_pool.give(memory, capacity);
+      throw;
+    }
+    made->next = kept_;
+    made->drop = [](Kept* k) {
+      std::size_t bytes = 0;
+      Pool::class_of(sizeof(T), bytes);
+      static_cast<T*>(k)->~T();
+      thread_pool.give(static_cast<void*>(static_cast<T*>(k)), bytes);
+    };
+    kept_ = made;
+    return made;
+  }
+
   /// Propagates the adjoints that are set to all records before them.
   void backward();
   /// Forgets all adjoints, so that `backward` can start from other seeds.
@@ -119,6 +149,13 @@ class Tape {
   }
 
  private:
+  WICK_COLD void drop_kept() noexcept {
+    while (kept_ != nullptr) {
+      Kept* k = kept_;
+      kept_ = k->next;
+      k->drop(k);
+    }
+  }
   Record& push(Op op, Kind kind, std::uint8_t flags) {
     if (WICK_UNLIKELY(size_ == capacity_)) grow();
     Record& r = records_[size_++];
@@ -145,6 +182,7 @@ class Tape {
   Tape* outer_ = nullptr;
   std::size_t slot_ = 0;
   Arena arena_;
+  Kept* kept_ = nullptr;
 
  public:
   Tape* next_spare = nullptr;
