@@ -31,7 +31,7 @@ Options read_options(int argc, char** argv, Options o) {
     }
     if (option == "--help" || option == "-h") {
       std::printf("%s [options]: %s\n\n", o.name.c_str(), o.about.c_str());
-      std::printf("  --steps N   steps of the fit (%ld; with --quick %ld)\n", o.steps, o.quick_steps);
+      std::printf("  --steps N   %s (%ld; with --quick %ld)\n", o.steps_are.c_str(), o.steps, o.quick_steps);
       std::printf("  --seed N    seed of all random numbers (%llu)\n", static_cast<unsigned long long>(o.seed));
       std::printf("  --out DIR   where the numbers and pictures go: DIR/%s (%s)\n", o.name.c_str(), o.out.c_str());
       std::printf("  --quick     a short run: does everything once, reaches nothing\n");

@@ -15,6 +15,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::string out = "out";
   bool quick = false;
+  std::string steps_are = "steps of the fit";  ///< what --steps counts, for --help
 };
 
 /// Fills in what the command line says. Prints and exits for --help and for anything it does not understand.
