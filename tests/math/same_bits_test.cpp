@@ -52,6 +52,15 @@ TEST_CASE("math: packets and scalars give the same bits", "[math]") {
   WICK_SAME_BITS(ndtri(x));
   WICK_SAME_BITS(pow(x, 2.5));
   WICK_SAME_BITS(pow(1.3, x));
+  WICK_SAME_BITS(sin(x));
+  WICK_SAME_BITS(cos(x));
+  WICK_SAME_BITS(log_ndtr(x));
+  WICK_SAME_BITS(log_ndtr_slope(x));
+  WICK_SAME_BITS(log1mexp(x));
+  WICK_SAME_BITS(lbeta(x, 2.5));
+  WICK_SAME_BITS(lbeta(0.3, x));
+  WICK_SAME_BITS(lbeta_slope(x, std::decay_t<decltype(x)>(2.5)));
+  WICK_SAME_BITS(polygamma(2.0, x));
   WICK_SAME_BITS(sqrt(x));
   WICK_SAME_BITS(floor(x));
 }

@@ -28,7 +28,16 @@ struct ElementFns {
   void (*forward)(Index packets, double* out, const double* const* in, const Index* step);
   void (*partials)(Index packets, const double* g, const double* out, const double* const* in, const Index* step,
                    double* const* d);
+  unsigned live;  ///< operands that have a derivative, bit by bit
 };
+
+template <class F, unsigned Arity>
+constexpr unsigned element_live() {
+  if constexpr (requires { F::live; })
+    return F::live;
+  else
+    return (1u << Arity) - 1u;
+}
 
 template <class F, unsigned Arity>
 void element_forward(Index packets, double* out, const double* const* in, const Index* step) {
@@ -49,17 +58,22 @@ void element_forward(Index packets, double* out, const double* const* in, const 
 template <class F, unsigned Arity>
 void element_partials(Index packets, const double* g, const double* out, const double* const* in, const Index* step,
                       double* const* d) {
-  const double *a = in[0], *b = Arity > 1 ? in[1] : a;
+  const double *a = in[0], *b = Arity > 1 ? in[1] : a, *c = Arity > 2 ? in[2] : a;
   using V = math::PacketPart;
   constexpr Index parts = Packet::parts;
-  const Index sa = step[0] / parts, sb = Arity > 1 ? step[1] / parts : 0, n = 8 * packets;
-  for (Index i = 0; i < n; i += V::lanes, a += sa, b += sb) {
+  const Index sa = step[0] / parts, sb = Arity > 1 ? step[1] / parts : 0, sc = Arity > 2 ? step[2] / parts : 0, n = 8 * packets;
+  for (Index i = 0; i < n; i += V::lanes, a += sa, b += sb, c += sc) {
     const V gi = V::load(g + i), x = V::load(a);
     if constexpr (Arity == 1) {
       F::d(gi, x, V::load(out + i)).store(d[0] + i);
     } else if constexpr (Arity == 2) {
       if (d[0] != nullptr) F::da(gi, x, V::load(b), V::load(out + i)).store(d[0] + i);
       if (d[1] != nullptr) F::db(gi, x, V::load(b), V::load(out + i)).store(d[1] + i);
+    } else if constexpr (element_live<F, Arity>() == 0b111u) {
+      const V y = V::load(b), z = V::load(c);
+      if (d[0] != nullptr) F::da(gi, x, y, z).store(d[0] + i);
+      if (d[1] != nullptr) F::db(gi, x, y, z).store(d[1] + i);
+      if (d[2] != nullptr) F::dc(gi, x, y, z).store(d[2] + i);
     } else {  // where(c, a, b): the condition has no derivative
       if (d[1] != nullptr) F::da(gi, x).store(d[1] + i);
       if (d[2] != nullptr) F::db(gi, x).store(d[2] + i);
@@ -92,39 +106,32 @@ struct ElementFormula {
 };
 template <class F, unsigned Arity>
 WICK_COLD void element_second(const void*, SecondPoint& s) {
-  constexpr unsigned live = Arity == 3 ? 0b110u : (1u << Arity) - 1u;  // the condition of `where` has no derivative
-  second_point<ElementFormula<F>, live>({}, s, std::make_index_sequence<Arity>{});
+  second_point<ElementFormula<F>, element_live<F, Arity>()>({}, s, std::make_index_sequence<Arity>{});
 }
 #endif
 
 /// Describes the smooth operation `F` (with `f` and `d`, or `da` and `db`).
 template <class F, unsigned Arity>
 constexpr ElementFns smooth_op(const char* name, Op op = Op::first_function) {
-  return {name,
-          Arity,
-          true,
-          op,
-          Pull::kernel,
-          {&element_scalar<F, Arity>, &element_scalar_adjoint<F, Arity>, {}, WICK_SECOND(&element_second<F, Arity>)},
-          &element_forward<F, Arity>,
-          &element_partials<F, Arity>};
+  return {name, Arity, true, op, Pull::kernel, {&element_scalar<F, Arity>, &element_scalar_adjoint<F, Arity>, {}, WICK_SECOND(&element_second<F, Arity>)},
+          &element_forward<F, Arity>, &element_partials<F, Arity>, element_live<F, Arity>()};
+}
+/// Describes one of three operands, with `da`, `db` and `dc`, or, where the first has no derivative, `da` and `db` of the others.
+template <class F>
+constexpr ElementFns ternary_op(const char* name) {
+  return {name, 3, true, Op::first_function, Pull::kernel, {nullptr, nullptr, {}, WICK_SECOND(&element_second<F, 3>)},
+          &element_forward<F, 3>, &element_partials<F, 3>, element_live<F, 3>()};
 }
 /// Describes one whose adjoint needs no kernel, with an opcode of its own.
 template <class F, unsigned Arity>
 constexpr ElementFns plain_op(const char* name, Op op, Pull pull) {
-  return {name, Arity, true, op, pull, {&element_scalar<F, Arity>, nullptr, {}, WICK_SECOND(&element_second<F, Arity>)}, &element_forward<F, Arity>, nullptr};
+  return {name, Arity, true, op, pull, {&element_scalar<F, Arity>, nullptr, {}, WICK_SECOND(&element_second<F, Arity>)},
+          &element_forward<F, Arity>, nullptr, element_live<F, Arity>()};
 }
 /// Describes an operation without derivative.
 template <class F, unsigned Arity>
 constexpr ElementFns flat_op(const char* name) {
-  return {name,
-          Arity,
-          false,
-          Op::first_function,
-          Pull::kernel,
-          {&element_scalar<F, Arity>, nullptr},
-          &element_forward<F, Arity>,
-          nullptr};
+  return {name, Arity, false, Op::first_function, Pull::kernel, {&element_scalar<F, Arity>, nullptr}, &element_forward<F, Arity>, nullptr, 0};
 }
 
 struct ElementPayload {
@@ -289,7 +296,7 @@ inline void element_adjoint(Tape& tape, std::uint32_t i) {
   double *adjoint[3], *to[3];
   const double* at[3];
   bool moves[3];
-  for (unsigned k = 0; k < f.arity; ++k) adjoint[k] = tape.adjoint(p->in[k]);
+  for (unsigned k = 0; k < f.arity; ++k) adjoint[k] = (f.live >> k & 1u) != 0 ? tape.adjoint(p->in[k]) : nullptr;
   const Index n = tape.numel(i);
   if (n <= kPartials && in.plain(f.arity, n)) {
     for (unsigned k = 0; k < f.arity; ++k) moves[k] = in.numel[k] != 1;
@@ -324,7 +331,7 @@ inline Pointwise element_pointwise(SecondPass& pass, std::uint32_t i) {
   Pointwise p{e.element->scalar.second, nullptr, e.element->arity, {}, {}, {}, 0, pass.tape().shape(i), 1.0, false};
   for (unsigned k = 0; k < p.arity; ++k) {
     p.in[k] = e.in[k];
-    p.live[k] = p.arity != 3 || k != 0;
+    p.live[k] = (e.element->live >> k & 1u) != 0;
   }
   return p;
 }

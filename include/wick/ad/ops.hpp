@@ -8,3 +8,4 @@
 #include <wick/ad/ops_math.hpp>
 #include <wick/ad/ops_reduce.hpp>
 #include <wick/ad/ops_shape.hpp>
+#include <wick/ad/ops_special.hpp>

@@ -112,6 +112,7 @@ struct OrOp {
   template <class V> static V f(const V& a, const V& b) { return as_number<V>((a != V(0.0)) | (b != V(0.0))); }
 };
 struct WhereOp {
+  static constexpr unsigned live = 0b110;
   template <class C, class A, class B> static auto f(const C& c, const A& a, const B& b) { return where(c != C(0.0), a, b); }
   template <class V> static V da(const V& g, const V& c) { return where(c != V(0.0), g, V(0.0)); }
   template <class V> static V db(const V& g, const V& c) { return where(c != V(0.0), V(0.0), g); }
@@ -169,8 +170,7 @@ inline constinit ElementFns op_and = flat_op<AndOp, 2>("and");
 template <class = void>
 inline constinit ElementFns op_or = flat_op<OrOp, 2>("or");
 template <class = void>
-inline constinit ElementFns op_where = {
-    "where", 3, true, Op::first_function, Pull::kernel, {nullptr, nullptr, {}, WICK_SECOND(&element_second<WhereOp, 3>)}, &element_forward<WhereOp, 3>, &element_partials<WhereOp, 3>};
+inline constinit ElementFns op_where = ternary_op<WhereOp>("where");
 
 WICK_NOINLINE inline Tensor apply1(ElementFns& f, const Tensor& x) {
   if (TensorAccess::is_scalar(x)) return element_scalars(f, x, nullptr);

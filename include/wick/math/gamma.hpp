@@ -183,10 +183,11 @@ WICK_COLD inline double tetragamma_of(double x) {
     const double s = std::sin(pi * f), c = std::cos(pi * f);
     return tetragamma_of(1.0 - x) - 2.0 * pi * pi * pi * c / (s * s * s);
   }
-  double below = 0;  // smallest terms first
-  double up = x;
-  while (up < 12.0) up += 1.0;
-  for (double at = up - 1.0; at > x - 0.5; at -= 1.0) below += 1.0 / (at * at * at);
+  int count = 0;
+  while (x + count < 12.0) ++count;
+  const double up = x + count;
+  double below = 0;  // smallest terms first; x + k anew each time, since a small x has lost its digits to what was added to it
+  for (int k = count; k-- > 0;) below += 1.0 / ((x + k) * (x + k) * (x + k));
   const double u = 1.0 / (up * up);
   const double series = 0.5 - u * (1.0 / 6 - u * (1.0 / 6 - u * (3.0 / 10 - u * (5.0 / 6 - u * (691.0 / 210 - u * (35.0 / 2))))));
   return -2.0 * below - (u + u / up + u * u * series);

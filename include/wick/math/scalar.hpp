@@ -189,4 +189,14 @@ WICK_INLINE V floor(const V& a) {
   return where(r > a, r - 1.0, r);
 }
 
+/// The larger and the smaller of two; NaN if either is NaN.
+template <Plain V>
+WICK_INLINE V larger(const V& a, const V& b) {
+  return where((a > b) | (a != a), a, b);
+}
+template <Plain V>
+WICK_INLINE V smaller(const V& a, const V& b) {
+  return where((a < b) | (a != a), a, b);
+}
+
 }  // namespace wick::inline WICK_ABI::math
