@@ -13,7 +13,7 @@ struct UnaryPayload {
   const OpFns* fns = nullptr;
   std::uint32_t in = 0;
 };
-/// Such an operation: `run` computes the output, `pull` adds to the input's adjoint.
+/// Such an operation: `run` computes the output, `pull` (null: no derivative) adds to the input's adjoint.
 struct UnaryFns {
   OpFns fns;  ///< first, since payloads point to it
   void (*run)(const UnaryPayload& p, const double* x, double* out);
@@ -35,7 +35,8 @@ constexpr UnaryFns unary_fns(const char* name, decltype(UnaryFns::run) run, decl
 WICK_NOINLINE inline Tensor unary_call(const UnaryFns& f, UnaryPayload& p, std::size_t bytes, const Tensor& x,
                                        Tensor& out) {
   Tape* tape = context.tape;
-  const Kind kind = operand_kind(f.fns.name, x, tape);
+  Kind kind = operand_kind(f.fns.name, x, tape);
+  if (f.pull == nullptr && kind == Kind::differentiable) kind = Kind::varying;  // it has no derivative
   f.run(p, TensorAccess::stored(x), TensorAccess::fresh_data(out));
   if (kind == Kind::constant) return std::move(out);
   p.fns = &f.fns;

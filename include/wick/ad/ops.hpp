@@ -4,8 +4,12 @@
 
 #include <wick/ad/fuse.hpp>
 #include <wick/ad/matmul.hpp>
+#include <wick/ad/ops_extreme.hpp>
 #include <wick/ad/ops_index.hpp>
 #include <wick/ad/ops_math.hpp>
+#include <wick/ad/ops_prod.hpp>
 #include <wick/ad/ops_reduce.hpp>
+#include <wick/ad/ops_scan_sums.hpp>
 #include <wick/ad/ops_shape.hpp>
+#include <wick/ad/ops_softmax.hpp>
 #include <wick/ad/ops_special.hpp>

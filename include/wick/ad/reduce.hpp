@@ -203,4 +203,14 @@ WICK_COLD inline void logsumexp_pull_second(SecondPass& pass, std::uint32_t i) {
 inline constexpr UnaryFns logsumexp_fns =
     unary_fns("logsumexp", &logsumexp_run, &logsumexp_pull, {WICK_SECOND(SecondKind::own, &logsumexp_tangent, &logsumexp_pull_second)});
 
+/// An operation along one dimension whose result has the shape of its argument.
+WICK_NOINLINE inline Tensor along(const UnaryFns& f, const Tensor& x, Index dim) {
+  if (WICK_UNLIKELY(x.empty())) raise_empty(f.fns.name);
+  const std::size_t d = dim_at(f.fns.name, dim, x.shape(), x.dim());
+  Tensor room;
+  const Tensor& in = dense(x, room);
+  const Shape& s = in.shape();
+  return unary(f, ReducePayload{{}, count_of(s, 0, d), s[d], count_of(s, d + 1, s.size()), 1.0}, in, TensorAccess::make(s));
+}
+
 }  // namespace wick::inline WICK_ABI::detail
