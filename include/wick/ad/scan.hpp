@@ -202,14 +202,15 @@ struct ScanStep {
     }
   }
 #endif
-  static constexpr ScanSpec spec{states, outputs, lanes, &value, &jacobian, WICK_SECOND(&second)};
+  static constexpr ScanSpec spec{states, outputs, lanes, &value, &jacobian, &scan_reverse<states, outputs, lanes>, WICK_SECOND(&second)};
 };
 
 }  // namespace detail
 
 /// Runs `state = f(state, arguments...)` over T steps, as one operation with its own gradient.
 ///
-/// `f` is a generic lambda over number types, as for `fuse`, and may capture plain numbers by value. Its arguments: the state, a number, or with
+/// A step works on single numbers, one after the other: what does not depend on the state (the logarithm of a density, say) is cheaper outside, on the
+/// whole result. `f` is a generic lambda over number types, as for `fuse`, and may capture plain numbers by value. Its arguments: the state, a number, or with
 /// `scan<K>` a Vec of K ≥ 1 numbers; then one for each argument of the scan: a tensor of rank 0 comes as a number to every step, `each(x)` as
 /// element t of a vector, `each<n>(x)` as row t of a matrix, `whole<n>(x)` as the same n numbers. Loops inside the step are plain C++.
 /// It returns the next state, or `Next{state, out}`.

@@ -23,11 +23,14 @@ struct ScanRun {
   double* jacobian;  ///< of (state, outputs) with respect to all lanes, step by step
 };
 
+struct ScanAdjoint;
+
 /// The compiled forms of a step.
 struct ScanSpec {
   unsigned states, outputs, lanes;
   void (*value)(const void* f, ScanRun& run);
   void (*jacobian)(const void* f, ScanRun& run);
+  void (*reverse)(const double* jacobian, Index first, Index steps, const double* g, ScanAdjoint& adjoint);
   /// One step with tangents, and (where wanted) its Jacobian with tangents.
   void (*second)(const void* f, const double* x, const double* dx, double* y, double* dy, double* j, double* dj) = nullptr;
 };
@@ -102,50 +105,68 @@ inline void scan_rerun(Tape& tape, std::uint32_t i) {
   scan_forward(tape, *static_cast<ScanPayload*>(tape[i].payload), output_of(tape, i), tape.differentiable(i));
 }
 
-/// The reverse loop over the steps of one segment, whose Jacobians are there. `next` is the adjoint of the state behind it; it
-/// becomes that of the state before it.
-WICK_NOINLINE inline void scan_reverse(const ScanPayload& p, Index first, Index steps, const double* g, double* next, double* const* to,
-                                       const Index* stride) {
-  const ScanSpec& s = *p.spec;
-  const unsigned rows = s.states + s.outputs;
-  double before[kScanLanes];
+/// What the reverse loop carries from step to step, and where the arguments' derivatives go.
+struct ScanAdjoint {
+  double next[kScanLanes];      ///< of the state behind the present step
+  double sums[kScanLanes];      ///< of the lanes behind the state's that are the same in every step
+  double* moving[kScanLanes];   ///< of those that move: their element at step 0, null where none is wanted
+  Index stride[kScanLanes];
+};
+
+/// The reverse loop over the steps of one segment, whose Jacobians are there. `g` is the result's adjoint.
+template <unsigned S, unsigned O, unsigned L>
+WICK_NOINLINE void scan_reverse(const double* jacobian, Index first, Index steps, const double* g, ScanAdjoint& adjoint) {
+  double next[S], sums[L] = {};
+  for (unsigned k = 0; k < S; ++k) next[k] = adjoint.next[k];
+  for (unsigned k = S; k < L; ++k) sums[k] = adjoint.sums[k - S];
+  unsigned moves = 0;
+  for (unsigned k = S; k < L; ++k) moves |= adjoint.moving[k - S] != nullptr ? 1u << k : 0u;
+  const double* j = jacobian + steps * static_cast<Index>((S + O) * L);
   for (Index t = first + steps; t-- > first;) {
-    const double* j = p.jacobian + (t - first) * rows * s.lanes;
-    if (s.outputs == 0)
-      for (unsigned k = 0; k < s.states; ++k) next[k] += g[t * s.states + k];
-    for (unsigned k = 0; k < s.lanes; ++k) before[k] = 0;
-    for (unsigned r = 0; r < rows; ++r, j += s.lanes) {
-      const double a = r < s.states ? next[r] : g[t * s.outputs + (r - s.states)];
+    j -= (S + O) * L;
+    double before[L] = {};
+    for (unsigned r = 0; r < S + O; ++r) {
+      double a = 0;
+      if (r >= S)
+        a = g[t * static_cast<Index>(O) + static_cast<Index>(r - S)];
+      else
+        a = O == 0 ? next[r] + g[t * static_cast<Index>(S) + static_cast<Index>(r)] : next[r];
       if (a == 0) continue;  // leaves no trace, whatever the partials are
-      for (unsigned k = 0; k < s.lanes; ++k) before[k] += a * j[k];
+      for (unsigned k = 0; k < L; ++k) before[k] += a * j[r * L + k];
     }
-    for (unsigned k = 0; k < s.states; ++k) next[k] = before[k];
-    for (unsigned k = s.states; k < s.lanes; ++k)
-      if (to[k - s.states] != nullptr) to[k - s.states][t * stride[k - s.states]] += before[k];
+    for (unsigned k = 0; k < S; ++k) next[k] = before[k];
+    for (unsigned k = S; k < L; ++k) sums[k] += before[k];
+    if (moves == 0) continue;
+    for (unsigned k = S; k < L; ++k)
+      if ((moves >> k & 1u) != 0) adjoint.moving[k - S][t * adjoint.stride[k - S]] += before[k];
   }
+  for (unsigned k = 0; k < S; ++k) adjoint.next[k] = next[k];
+  for (unsigned k = S; k < L; ++k) adjoint.sums[k - S] = sums[k];
 }
 
 inline void scan_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const ScanPayload*>(tape[i].payload);
   const ScanSpec& s = *p.spec;
   const double* g = tape.adjoint(i);
-  double next[kScanLanes], state[kScanLanes];
-  for (unsigned k = 0; k < s.states; ++k) next[k] = s.outputs == 0 ? 0.0 : g[p.steps * s.outputs + k];
-  double* to[kScanLanes];
   ScanRun run;
   scan_bind(tape, p, 0, run);
+  ScanAdjoint adjoint;
+  for (unsigned k = 0; k < s.states; ++k) adjoint.next[k] = s.outputs == 0 ? 0.0 : g[p.steps * s.outputs + k];
   unsigned lane = 0;
   for (std::size_t a = 0; a < p.count; ++a) {
-    double* adjoint = tape.adjoint(p.in[a + 1]);
+    double* to = p.widths[a].moves ? tape.adjoint(p.in[a + 1]) : nullptr;
     const unsigned n = p.widths[a].width == 0 ? 1 : p.widths[a].width;
-    for (unsigned k = 0; k < n; ++k) to[lane++] = adjoint == nullptr ? nullptr : adjoint + k;
+    for (unsigned k = 0; k < n; ++k, ++lane) {
+      adjoint.sums[lane] = 0;
+      adjoint.moving[lane] = to == nullptr ? nullptr : to + k;
+      adjoint.stride[lane] = run.stride[lane];
+    }
   }
-  Index stride[kScanLanes];
-  for (unsigned k = 0; k < lane; ++k) stride[k] = run.stride[k];
   for (Index segment = (p.steps + p.segment - 1) / p.segment; segment-- > 0;) {
     const Index first = segment * p.segment;
     run.steps = p.steps - first < p.segment ? p.steps - first : p.segment;
     if (p.segment < p.steps) {
+      double state[kScanLanes];
       for (unsigned k = 0; k < s.states; ++k) state[k] = p.kept[segment * s.states + k];
       scan_bind(tape, p, first, run);
       run.state = state;
@@ -153,10 +174,17 @@ inline void scan_backward(Tape& tape, std::uint32_t i) {
       run.jacobian = p.jacobian;
       s.jacobian(p.f, run);
     }
-    scan_reverse(p, first, run.steps, g, next, to, stride);
+    s.reverse(p.jacobian, first, run.steps, g, adjoint);
+  }
+  lane = 0;
+  for (std::size_t a = 0; a < p.count; ++a) {
+    double* to = p.widths[a].moves ? nullptr : tape.adjoint(p.in[a + 1]);
+    const unsigned n = p.widths[a].width == 0 ? 1 : p.widths[a].width;
+    for (unsigned k = 0; k < n; ++k, ++lane)
+      if (to != nullptr) to[k] += adjoint.sums[lane];
   }
   if (double* first = tape.adjoint(p.in[0]))
-    for (unsigned k = 0; k < s.states; ++k) first[k] += next[k];
+    for (unsigned k = 0; k < s.states; ++k) first[k] += adjoint.next[k];
 }
 #if defined(WICK_SECOND_ORDER)
 void scan_tangent(SecondPass& pass, std::uint32_t i);
