@@ -25,6 +25,8 @@ endif()
 if(PROJECT_IS_TOP_LEVEL)
   add_library(wick_header_check INTERFACE)
   target_link_libraries(wick_header_check INTERFACE wick::wick wick_warnings)
+  # Warnings that users of headers may have on.
+  target_compile_options(wick_header_check INTERFACE -Wsign-conversion -Wold-style-cast)
   target_sources(wick_header_check INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${wick_headers})
   set_target_properties(wick_header_check PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 endif()

@@ -116,13 +116,15 @@ WICK_NOINLINE inline bool all_finite(Index n, const double* x) {
 
 /// Whether all elements are 0 or 1.
 WICK_NOINLINE inline bool all_boolean(Index n, const double* x) {
-  using V = math::PacketPart;
-  typename V::Mask good(true);
-  for (Index i = 0; i < n; i += V::lanes) {
-    const V v = load_at<V>(x, true, i, n);
-    good = good & ((v == V(0.0)) | (v == V(1.0)));
+  const Packet none(0.0), one(1.0);
+  Index i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const Packet a = Packet::load(x + i), b = Packet::load(x + i + 8), c = Packet::load(x + i + 16), d = Packet::load(x + i + 24);
+    if (!all(((a == none) | (a == one)) & ((b == none) | (b == one)) & ((c == none) | (c == one)) & ((d == none) | (d == one)))) return false;
   }
-  return all(good);
+  for (; i < n; ++i)
+    if (x[i] != 0 && x[i] != 1) return false;
+  return true;
 }
 
 /// d = 0 where g = 0.

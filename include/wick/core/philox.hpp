@@ -129,7 +129,8 @@ WICK_INLINE PhiloxDoubles philox_output(PhiloxLanes bits, double*) {
 template <int parts, class Out>
 WICK_INLINE Out* philox_vectors(PhiloxBlock& counter, std::uint32_t key0, std::uint32_t key1, Out* out) {
   const PhiloxLanes zero{};
-  PhiloxLanes c0[parts], c1[parts], c2[parts], c3[parts];
+  constexpr auto many = static_cast<std::size_t>(parts);
+  PhiloxLanes c0[many], c1[many], c2[many], c3[many];
   for (int i = 0; i < parts; ++i) {
     PhiloxLanes lane{};
     for (int l = 0; l < philox_width; ++l) lane[l] = static_cast<std::uint64_t>(l);

@@ -32,7 +32,7 @@ constexpr bool is_live(unsigned live, int lane) { return ((live >> lane) & 1u) !
 
 template <class V, int Count>
 struct Partials {
-  V d[Count];
+  V d[static_cast<std::size_t>(Count)];
 };
 template <class V>
 struct Partials<V, 0> {};

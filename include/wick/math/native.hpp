@@ -36,9 +36,9 @@ typedef Word NativeBits __attribute__((vector_size(8 * WICK_PACKET_WIDTH)));
 typedef double NativeAnywhere __attribute__((vector_size(8 * WICK_PACKET_WIDTH), aligned(8), may_alias));
 WICK_INLINE Native load_native(const double* p) { return *reinterpret_cast<const NativeAnywhere*>(p); }
 WICK_INLINE void store_native(double* p, Native a) { *reinterpret_cast<NativeAnywhere*>(p) = a; }
-// The bit casts of GNU vectors are written as C casts; a static_cast of a scalar would convert the value.
-WICK_INLINE NativeBits to_bits(Native a) { return (NativeBits)a; }
-WICK_INLINE Native from_bits(NativeBits a) { return (Native)a; }
+// The bit casts of GNU vectors are reinterpret_casts: a static_cast of a scalar would convert the value.
+WICK_INLINE NativeBits to_bits(Native a) { return reinterpret_cast<NativeBits>(a); }
+WICK_INLINE Native from_bits(NativeBits a) { return reinterpret_cast<Native>(a); }
 #else
 using Native = double;
 using NativeBits = Word;
@@ -102,16 +102,16 @@ WICK_INLINE Native select(NativeMask m, Native a, Native b) {
 #if defined(__clang__)
   return __builtin_ia32_selectpd_512(m, a, b);
 #else
-  return __builtin_ia32_blendmpd_512_mask(b, a, static_cast<char>(m));
+  return __builtin_ia32_blendmpd_512_mask(b, a, m);
 #endif
 }
 #else
 using NativeMask = NativeBits;
 #if WICK_PACKET_WIDTH > 1
-WICK_INLINE NativeMask less(Native a, Native b) { return (NativeMask)(a < b); }
-WICK_INLINE NativeMask less_equal(Native a, Native b) { return (NativeMask)(a <= b); }
-WICK_INLINE NativeMask equal(Native a, Native b) { return (NativeMask)(a == b); }
-WICK_INLINE NativeMask not_equal(Native a, Native b) { return (NativeMask)(a != b); }
+WICK_INLINE NativeMask less(Native a, Native b) { return reinterpret_cast<NativeMask>(a < b); }
+WICK_INLINE NativeMask less_equal(Native a, Native b) { return reinterpret_cast<NativeMask>(a <= b); }
+WICK_INLINE NativeMask equal(Native a, Native b) { return reinterpret_cast<NativeMask>(a == b); }
+WICK_INLINE NativeMask not_equal(Native a, Native b) { return reinterpret_cast<NativeMask>(a != b); }
 #else
 WICK_INLINE NativeMask less(Native a, Native b) { return a < b ? ~Word{0} : 0; }
 WICK_INLINE NativeMask less_equal(Native a, Native b) { return a <= b ? ~Word{0} : 0; }
@@ -125,9 +125,9 @@ WICK_INLINE NativeMask mask_not(NativeMask a) { return ~a; }
 WICK_INLINE NativeMask mask_splat(bool a) { return splat_bits(a ? ~Word{0} : 0); }
 WICK_INLINE unsigned mask_lanes(NativeMask a) {  // bit i is lane i
 #if WICK_PACKET_WIDTH == 4
-  return static_cast<unsigned>(__builtin_ia32_movmskpd256((Native)a));
+  return static_cast<unsigned>(__builtin_ia32_movmskpd256(reinterpret_cast<Native>(a)));
 #elif WICK_PACKET_WIDTH == 2 && defined(__SSE2__)
-  return static_cast<unsigned>(__builtin_ia32_movmskpd((Native)a));
+  return static_cast<unsigned>(__builtin_ia32_movmskpd(reinterpret_cast<Native>(a)));
 #elif WICK_PACKET_WIDTH == 2
   return static_cast<unsigned>((a[0] & 1) | (a[1] & 2));
 #else
@@ -136,7 +136,7 @@ WICK_INLINE unsigned mask_lanes(NativeMask a) {  // bit i is lane i
 }
 WICK_INLINE Native select(NativeMask m, Native a, Native b) {
 #if WICK_PACKET_WIDTH == 4
-  return __builtin_ia32_blendvpd256(b, a, (Native)m);
+  return __builtin_ia32_blendvpd256(b, a, reinterpret_cast<Native>(m));
 #else
   return from_bits((to_bits(a) & m) | (to_bits(b) & ~m));
 #endif

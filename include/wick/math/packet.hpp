@@ -72,7 +72,7 @@ struct BasicPacket {
   static constexpr int parts = N / registers;
   using Part = BasicPacket<registers>;
 
-  detail::Native v[N];
+  detail::Native v[static_cast<std::size_t>(N)];
 
   /// Indeterminate lanes, as `double x;`.
   BasicPacket() = default;
@@ -92,7 +92,7 @@ struct BasicPacket {
 
   /// The n doubles at p (1 <= n < lanes); the spare lanes repeat p[n - 1], so they are in the domain if the data are.
   WICK_INLINE static BasicPacket load_tail(const double* p, Index n) {
-    double t[lanes];
+    double t[static_cast<std::size_t>(lanes)];
     for (Index i = 0; i < lanes; ++i) t[i] = p[i < n ? i : n - 1];
     return load(t);
   }
@@ -101,7 +101,7 @@ struct BasicPacket {
 
   /// The first n lanes.
   WICK_INLINE void store_tail(double* p, Index n) const {
-    double t[lanes];
+    double t[static_cast<std::size_t>(lanes)];
     store(t);
     for (Index i = 0; i < lanes; ++i) {
       if (i < n) p[i] = t[i];
@@ -110,12 +110,12 @@ struct BasicPacket {
 
   /// One lane; for tests and rare paths, since it goes through memory.
   WICK_INLINE double lane(Index i) const {
-    double t[lanes];
+    double t[static_cast<std::size_t>(lanes)];
     store(t);
     return t[i];
   }
   WICK_INLINE void set_lane(Index i, double x) {
-    double t[lanes];
+    double t[static_cast<std::size_t>(lanes)];
     store(t);
     t[i] = x;
     *this = load(t);
@@ -178,7 +178,7 @@ struct BasicPacket {
 /// As many booleans.
 template <int N>
 struct BasicMask {
-  detail::NativeMask v[N];
+  detail::NativeMask v[static_cast<std::size_t>(N)];
 
   BasicMask() = default;
   WICK_INLINE BasicMask(bool x) {
@@ -210,7 +210,7 @@ struct BasicMask {
 /// The bit patterns of as many doubles, with 64-bit modular arithmetic.
 template <int N>
 struct BasicBits {
-  detail::NativeBits v[N];
+  detail::NativeBits v[static_cast<std::size_t>(N)];
 
   BasicBits() = default;
   WICK_INLINE BasicBits(detail::Word x) {

@@ -7,7 +7,7 @@
 namespace wick::inline WICK_ABI::math::detail {
 
 // Estrin's scheme: a packet function is bound by latency, and this halves the chain of Horner's rule again and again.
-template <int From, int Count, class V, int N>
+template <int From, int Count, class V, std::size_t N>
 WICK_INLINE V poly_part(const double (&c)[N], const V& x1, const V& x2, const V& x4, const V& x8) {
   if constexpr (Count == 1) {
     return V(c[From]);
@@ -23,7 +23,7 @@ WICK_INLINE V poly_part(const double (&c)[N], const V& x1, const V& x2, const V&
 }
 
 /// c[0] + c[1] x + c[2] x^2 + ...
-template <class V, int N>
+template <class V, std::size_t N>
 WICK_INLINE V poly(const double (&c)[N], const V& x) {
   const V x2 = x * x;
   if constexpr (N <= 4) {
