@@ -166,6 +166,16 @@ TEST_CASE("errors: masks hold 0 and 1", "[dist][errors]") {
     });
     expect<DomainError>("wick.dist.E210", "Categorical: mask[1, 0] = ", "x > 0", [&] { return Categorical(ones({2, 3})).log_prob(zeros({2, 2}), Tensor{{1.0, 0.0}, {bad, 1.0}}); });
   }
+  // Every place of a longer one, and what is nearly 0 or 1.
+  for (const double bad : {5e-324, -5e-324, 1 - 0x1p-53, 1 + 0x1p-52, -1.0, 1e300, NaN, -Inf})
+    for (std::size_t at = 0; at < 40; ++at) {
+      std::vector<double> m(40, 1.0);
+      m[20] = 0;
+      m[21] = -0.0;
+      CHECK(detail::all_boolean(40, m.data()));
+      m[at] = bad;
+      CHECK_FALSE(detail::all_boolean(40, m.data()));
+    }
   CHECK(Normal(zeros({2}), 1.0).mask(Tensor{true, false}).log_prob_sum(Tensor{0.0, 7.0}).item() == Normal(0.0, 1.0).log_prob(0.0).item());
   CHECK(Normal(zeros({2}), 1.0).mask(expand(Tensor(0.0), {2})).log_prob_sum(7.0).item() == 0.0);
 }

@@ -52,7 +52,7 @@ inline void PredictiveRun::begin_chunk(Index size) {
 inline void PredictiveRun::append(Index draw, Index first, Index count, Index rows) {
   if (defaults_ != 0) {
     std::size_t found = 0;
-    for (const Site& s : model_) found += is_default(s) && !is_given(s.name) ? 1 : 0;
+    for (const Site& s : model_) found += is_default(s) && !is_given(s.name) ? 1u : 0u;
     if (WICK_UNLIKELY(found > defaults_))
       for (const Site& s : model_) {
         bool known = !is_default(s) || is_given(s.name);
