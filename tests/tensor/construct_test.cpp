@@ -188,3 +188,10 @@ TEST_CASE("tensor: the empty tensor has no value", "[tensor][errors]") {
   refused([&] { return e.at({0}); });
   refused([&] { return e.size(0); });
 }
+
+TEST_CASE("Tensor: the values of a temporary outlive it in a loop", "[tensor]") {
+  const auto made = [] { return Tensor{1, 2, 3}; };
+  double total = 0;
+  for (const double v : made().values()) total += v;
+  CHECK(total == 6.0);
+}

@@ -124,7 +124,9 @@ class Tensor {
   double at(std::initializer_list<Count> index) const;
   /// The elements in row-major order; valid while this tensor lives and is not assigned to.
   const double* data() const;
-  std::span<const double> values() const { return {data(), static_cast<std::size_t>(numel())}; }
+  std::span<const double> values() const& { return {data(), static_cast<std::size_t>(numel())}; }
+  /// Of a temporary, a copy: `for (double v : exp(x).values())` would read what is gone.
+  std::vector<double> values() const&& { return to_vector(); }
   std::vector<double> to_vector() const {
     const auto v = values();
     return {v.begin(), v.end()};
