@@ -1,6 +1,7 @@
 #include "catch.hpp"
 
 #include <array>
+#include <cmath>
 #include <span>
 #include <vector>
 
@@ -82,6 +83,63 @@ TEST_CASE("tensor: from vectors, arrays and spans", "[tensor]") {
   own[0] = 9;
   CHECK(t.at({0}) == 1.0);  // a copy
   CHECK(Tensor(std::span<double, 2>(own)).to_vector() == V{9, 2});
+}
+
+TEST_CASE("tensor: from every kind of number", "[tensor]") {
+  const auto from = [](auto... x) {
+    using T = std::common_type_t<decltype(x)...>;
+    const T plain[] = {x...};
+    const std::array<T, sizeof...(x)> array{x...};
+    CHECK(Tensor(array).to_vector() == Tensor(plain).to_vector());
+    CHECK(Tensor(std::span<const T>(plain)).to_vector() == Tensor(plain).to_vector());
+    CHECK(Tensor(std::vector<T>{x...}).to_vector() == Tensor(plain).to_vector());
+    CHECK(Tensor(std::vector<std::vector<T>>{{x...}, {x...}}).shape() == Shape{2, sizeof...(x)});
+    return Tensor(plain).to_vector();
+  };
+  CHECK(from(1.5, -2.0) == V{1.5, -2});
+  CHECK(from(1.5f, -2.0f) == V{1.5, -2});
+  CHECK(from(1.5L, -2.0L) == V{1.5, -2});
+  CHECK(from(1, -2) == V{1, -2});
+  CHECK(from(1u, 4000000000u) == V{1, 4e9});
+  CHECK(from(std::int64_t{1} << 52, std::int64_t{-5}) == V{std::ldexp(1.0, 52), -5});
+  CHECK(from(std::uint8_t{255}, std::uint8_t{1}) == V{255, 1});
+  CHECK(from(std::int16_t{-3}, std::int16_t{1}) == V{-3, 1});
+  const bool mask[] = {true, false, true};
+  CHECK(Tensor(mask).to_vector() == V{1, 0, 1});
+  CHECK(Tensor(std::span<const bool>(mask)).to_vector() == V{1, 0, 1});
+  CHECK(Tensor(std::array<bool, 2>{true, false}).to_vector() == V{1, 0});
+  CHECK(Tensor(std::vector<bool>(70, true)).numel() == 70);
+  CHECK(Tensor{true, false, true}.to_vector() == V{1, 0, 1});
+  CHECK(Tensor{{1, 2.5}, {3.5f, true}}.to_vector() == V{1, 2.5, 3.5, 1});
+  CHECK_FALSE(std::is_constructible_v<Tensor, const char*>);
+  CHECK_FALSE(std::is_constructible_v<Tensor, const char (&)[4]>);
+  CHECK_FALSE(std::is_constructible_v<Tensor, std::string>);
+  CHECK_FALSE(std::is_constructible_v<Tensor, std::vector<std::string>>);
+}
+
+TEST_CASE("tensor: to vectors of other numbers", "[tensor]") {
+  CHECK(Tensor{1, 0, -2}.to_vector<int>() == std::vector<int>{1, 0, -2});
+  CHECK(Tensor{{1, 0}, {0, 2}}.to_vector<bool>() == std::vector<bool>{true, false, false, true});
+  CHECK(Tensor(2.5).to_vector<float>() == std::vector<float>{2.5f});
+  CHECK(expect_error<wick::UsageError>([] { return Tensor().to_vector<int>(); }, "wick.tensor.E100", "", "empty()").ok);
+}
+
+TEST_CASE("tensor: from nested vectors", "[tensor][errors]") {
+  const std::vector<V> rows{{1, 2, 3}, {4, 5, 6}};
+  CHECK(Tensor(rows).shape() == Shape{2, 3});
+  CHECK(Tensor(rows).to_vector() == V{1, 2, 3, 4, 5, 6});
+  const std::vector<std::vector<V>> deep{{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}};
+  CHECK(Tensor(deep).shape() == Shape{2, 2, 2});
+  CHECK(Tensor(deep).at({1, 0, 1}) == 6.0);
+  CHECK(Tensor(std::vector<std::array<int, 2>>{{1, 2}, {3, 4}, {5, 6}}).shape() == Shape{3, 2});
+  CHECK(Tensor(std::vector<std::vector<bool>>{{true, false}, {false, true}}).to_vector() == V{1, 0, 0, 1});
+  CHECK(Tensor(std::vector<V>{}).shape() == Shape{0, 0});
+  CHECK(Tensor(std::vector<V>{{}, {}}).shape() == Shape{2, 0});
+  const auto report = expect_error<wick::ShapeError>([] { return Tensor(std::vector<V>{{1, 2}, {3}}); }, "wick.tensor.E103", "", "same number");
+  INFO(report.text);
+  CHECK(report.ok);
+  CHECK(expect_error<wick::ShapeError>([] { return Tensor(std::vector<V>{{}, {3}}); }, "wick.tensor.E103", "", "same number").ok);
+  CHECK(expect_error<wick::ShapeError>([] { return Tensor(std::vector<std::vector<V>>{{{1, 2}}, {{3, 4}, {5, 6}}}); }, "wick.tensor.E103", "", "same number").ok);
 }
 
 TEST_CASE("tensor: filled, counted and shaped", "[tensor]") {

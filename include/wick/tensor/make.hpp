@@ -71,6 +71,45 @@ struct TensorSource<std::array<T, N>> {
   static Tensor make(const std::array<T, N>& v) { return copy_numbers(v.data(), N); }
 };
 
+/// Characters are numbers to the compiler; a text is none.
+template <class T>
+inline constexpr bool is_number = std::is_arithmetic_v<T> && !std::is_same_v<T, char>;
+template <class T, std::size_t N>
+  requires is_number<T>
+struct TensorSource<T[N]> {
+  static Tensor make(const T (&v)[N]) { return copy_numbers(v, N); }
+};
+
+[[noreturn]] WICK_COLD inline void raise_ragged(std::size_t row, const Shape& s, const Shape& first) {
+  raise<ShapeError>("wick.tensor.E103", "", {"nested vectors of different lengths: element ", static_cast<Index>(row), " has shape ", s, ", element 0 has ", first},
+                    {"give every row the same number of elements"});
+}
+/// Vectors of vectors, arrays or other sources: one more dimension at the left.
+template <class T, class A>
+  requires(!std::is_arithmetic_v<T>) && requires(const T& t) { TensorSource<T>::make(t); }
+struct TensorSource<std::vector<T, A>> {
+  static Tensor make(const std::vector<T, A>& v) {
+    if (v.empty()) return TensorAccess::make(Shape{0, 0});
+    Tensor all;
+    double* to = nullptr;
+    Shape first;
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      const Tensor row = TensorSource<T>::make(v[i]);
+      if (i == 0) {
+        first = row.shape();
+        Shape shape = first;
+        shape.insert_front(1, static_cast<Index>(v.size()));
+        all = TensorAccess::make(shape);
+        to = TensorAccess::fresh_data(all);
+      }
+      if (!(row.shape() == first)) raise_ragged(i, row.shape(), first);
+      if (row.numel() != 0) std::memcpy(to, row.data(), static_cast<std::size_t>(row.numel()) * sizeof(double));
+      to += row.numel();
+    }
+    return all;
+  }
+};
+
 }  // namespace detail
 
 /// A tensor of this shape from numbers in row-major order.

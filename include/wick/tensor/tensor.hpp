@@ -131,6 +131,15 @@ class Tensor {
     const auto v = values();
     return {v.begin(), v.end()};
   }
+  /// As another type of number, each converted as by static_cast: `indices.to_vector<int>()`.
+  template <class T>
+  std::vector<T> to_vector() const {
+    std::vector<T> out;
+    out.reserve(static_cast<std::size_t>(numel()));
+    const double* x = data();
+    for (Index i = 0; i < numel(); ++i) out.push_back(static_cast<T>(x[i]));
+    return out;
+  }
 
  private:
   friend struct detail::TensorAccess;
