@@ -1,5 +1,5 @@
 /// \file
-/// matmul of vectors and matrices.
+/// matmul of vectors and matrices; matmul_batch.hpp has more dimensions, and the function that users call.
 #pragma once
 
 #include <wick/ad/general.hpp>
@@ -131,14 +131,13 @@ inline constexpr OpFns matmul_ops{"matmul", &matmul_forward, &matmul_backward, {
   if (a.rank() < 1 || b.rank() < 1)
     raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": a scalar is no matrix"},
                       {"multiply by a scalar with *"});
-  if (a.rank() > 2 || b.rank() > 2)
-    raise<ShapeError>("wick.op.E129", "",
-                      {"matmul: shapes ", a, " and ", b, ": only vectors and matrices are multiplied"},
-                      {"reshape to two dimensions; or sum(a * b, dim) over broadcast operands"});
+  const Index inner_b = b.rank() == 1 ? b[0] : b.from_right(-2);
+  if (a.from_right(-1) == inner_b)
+    raise<ShapeError>("wick.op.E129", "", {"matmul: shapes ", a, " and ", b, ": the numbers of matrices do not broadcast"},
+                      {"the dimensions before the last two broadcast: sizes must be equal or 1, aligned at the right"});
   raise<ShapeError>(
       "wick.op.E129", "",
-      {"matmul: shapes ", a, " and ", b, ": inner sizes ", a.from_right(-1), " and ",
-       b[b.rank() == 1 ? 0 : b.size() - 2], " differ"},
+      {"matmul: shapes ", a, " and ", b, ": inner sizes ", a.from_right(-1), " and ", inner_b, " differ"},
       {"the last size of the left operand equals the first of the right one; transpose(x) exchanges them"});
 }
 
@@ -163,11 +162,5 @@ WICK_NOINLINE inline Tensor matmul_call(const Tensor& left, const Tensor& right)
 }
 
 }  // namespace detail
-
-/// The product of vectors and matrices: (k)·(k) → scalar, (n, k)·(k) → (n), (k)·(k, m) → (m), (n, k)·(k, m) → (n, m).
-///
-/// Gradients: both, each computed only where it is needed. Throws: wick.op.E129 (ranks other than 1 and 2, inner
-/// sizes).
-inline Tensor matmul(const Tensor& a, const Tensor& b) { return detail::matmul_call(a, b); }
 
 }  // namespace wick::inline WICK_ABI

@@ -2,12 +2,14 @@
 /// All operations on tensors.
 #pragma once
 
+#include <wick/ad/einsum.hpp>
 #include <wick/ad/fuse.hpp>
-#include <wick/ad/matmul.hpp>
+#include <wick/ad/matmul_batch.hpp>
 #include <wick/ad/ops_extreme.hpp>
 #include <wick/ad/ops_index.hpp>
 #include <wick/ad/ops_layout.hpp>
 #include <wick/ad/ops_math.hpp>
+#include <wick/ad/ops_matrix.hpp>
 #include <wick/ad/ops_prod.hpp>
 #include <wick/ad/ops_reduce.hpp>
 #include <wick/ad/ops_scan_sums.hpp>
