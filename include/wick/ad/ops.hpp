@@ -2,6 +2,7 @@
 /// All operations on tensors.
 #pragma once
 
+#include <wick/ad/conv.hpp>
 #include <wick/ad/einsum.hpp>
 #include <wick/ad/fuse.hpp>
 #include <wick/ad/matmul_batch.hpp>

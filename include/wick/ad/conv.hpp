@@ -1,0 +1,134 @@
+/// \file
+/// Convolution along one dimension.
+#pragma once
+
+#include <wick/ad/ops_layout.hpp>
+
+namespace wick::inline WICK_ABI {
+namespace detail {
+
+/// x[batch, from, size] and w[to, from, width] to out[batch, to, n]: out[t] = Σ w[k] x[stride t + k].
+struct ConvPayload {
+  const OpFns* fns;
+  std::uint32_t x, w;
+  Index batch, from, to, size, width, n, stride;
+};
+
+/// Calls `each(row of the result, tap of w, first element of x)` for every product of a row of x with a number of w.
+template <class F>
+WICK_INLINE void for_each_tap(const ConvPayload& p, F each) {
+  for (Index b = 0; b < p.batch; ++b)
+    for (Index o = 0; o < p.to; ++o)
+      for (Index i = 0; i < p.from; ++i)
+        for (Index k = 0; k < p.width; ++k) each((b * p.to + o) * p.n, (o * p.from + i) * p.width + k, (b * p.from + i) * p.size + k);
+}
+
+/// Adds the convolution to `out`.
+WICK_NOINLINE inline void conv_add(const ConvPayload& p, const double* x, const double* w, double* out) {
+  if (p.stride != 1) {
+    for_each_tap(p, [&](Index row, Index tap, Index first) WICK_LAMBDA_INLINE {
+      for (Index t = 0; t < p.n; ++t) out[row + t] += w[tap] * x[first + p.stride * t];
+    });
+    return;
+  }
+  // Four taps at a time: the row of the result is loaded and stored once for them.
+  for (Index b = 0; b < p.batch; ++b)
+    for (Index o = 0; o < p.to; ++o)
+      for (Index i = 0; i < p.from; ++i) {
+        double* const y = out + (b * p.to + o) * p.n;
+        const double *from = x + (b * p.from + i) * p.size, *taps = w + (o * p.from + i) * p.width;
+        Index k = 0;
+        for (; k + 4 <= p.width; k += 4, from += 4, taps += 4) {
+          const Packet w0(taps[0]), w1(taps[1]), w2(taps[2]), w3(taps[3]);
+          Index t = 0;
+          for (; t + 8 <= p.n; t += 8) {
+            const Packet s = mul_add(w1, Packet::load(from + t + 1), mul_add(w0, Packet::load(from + t), Packet::load(y + t)));
+            mul_add(w3, Packet::load(from + t + 3), mul_add(w2, Packet::load(from + t + 2), s)).store(y + t);
+          }
+          for (; t < p.n; ++t) y[t] += taps[0] * from[t] + taps[1] * from[t + 1] + (taps[2] * from[t + 2] + taps[3] * from[t + 3]);
+        }
+        for (; k < p.width; ++k) add_scaled(p.n, *taps++, from++, y);
+      }
+}
+inline void conv_run(const ConvPayload& p, const double* x, const double* w, double* out) {
+  for (Index i = 0; i < p.batch * p.to * p.n; ++i) out[i] = 0;
+  conv_add(p, x, w, out);
+}
+WICK_NOINLINE inline void conv_pull(const ConvPayload& p, const double* g, const double* x, const double* w, double* to_x, double* to_w) {
+  for_each_tap(p, [&](Index row, Index tap, Index first) {
+    if (p.stride == 1) {
+      // What leads to an adjoint of 0 leaves no trace, whatever the tap is.
+      if (to_x != nullptr && std::abs(w[tap]) < kInf) add_scaled(p.n, w[tap], g + row, to_x + first);
+      if (to_w != nullptr) to_w[tap] += dot_array(p.n, g + row, x + first);
+      if (to_x == nullptr || std::abs(w[tap]) < kInf) return;
+    }
+    for (Index t = 0; t < p.n; ++t) {
+      const double gt = g[row + t];
+      if (to_x != nullptr) to_x[first + p.stride * t] += adjoint_product(gt, w[tap]);
+      if (to_w != nullptr && p.stride != 1) to_w[tap] += adjoint_product(gt, x[first + p.stride * t]);
+    }
+  });
+}
+inline void conv_forward(Tape& tape, std::uint32_t i) {
+  const auto& p = *static_cast<const ConvPayload*>(tape[i].payload);
+  conv_run(p, tape.data(p.x), tape.data(p.w), output_of(tape, i));
+}
+inline void conv_backward(Tape& tape, std::uint32_t i) {
+  const auto& p = *static_cast<const ConvPayload*>(tape[i].payload);
+  conv_pull(p, tape.adjoint(i), tape.data(p.x), tape.data(p.w), tape.adjoint(p.x), tape.adjoint(p.w));
+}
+#if defined(WICK_SECOND_ORDER)
+WICK_COLD inline void conv_tangent(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const ConvPayload*>(pass.tape()[i].payload);
+  conv_run(p, pass.tangent(p.x), pass.value(p.w), pass.tangent_output(i));
+  conv_add(p, pass.value(p.x), pass.tangent(p.w), pass.tangent_output(i));
+}
+WICK_COLD inline void conv_pull_second(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const ConvPayload*>(pass.tape()[i].payload);
+  double *to_x = pass.pull_to(p.x), *to_w = pass.pull_to(p.w);
+  if (pass.adjoint_tangent(i) != nullptr) conv_pull(p, pass.adjoint_tangent(i), pass.value(p.x), pass.value(p.w), to_x, to_w);
+  if (pass.adjoint(i) != nullptr) conv_pull(p, pass.adjoint(i), pass.tangent(p.x), pass.tangent(p.w), to_x, to_w);
+}
+#endif
+inline constexpr OpFns conv_ops{"conv1d", &conv_forward, &conv_backward, {WICK_SECOND(SecondKind::own, &conv_tangent, &conv_pull_second)}};
+
+[[noreturn]] WICK_COLD inline void raise_conv(const Shape& x, const Shape& w, Index stride, Index padding) {
+  raise<ShapeError>("wick.op.E148", "", {"conv1d: x of shape ", x, " and weights of shape ", w, " with stride ", stride, " and padding ", padding, " do not fit"},
+                    {"x is (…, channels, size), the weights (channels out, channels, width) with 1 <= width <= size + 2 padding; stride from 1 on"});
+}
+
+WICK_NOINLINE inline Tensor conv_call(const Tensor& left, const Tensor& weights, Index stride, Index padding) {
+  Tape* tape = context.tape;
+  const Kind kx = operand_kind("conv1d", left, tape), kw = operand_kind("conv1d", weights, tape), kind = kx > kw ? kx : kw;
+  const Shape& before = left.shape();
+  if (WICK_UNLIKELY(before.rank() < 2 || weights.dim() != 3 || stride < 1 || padding < 0 || weights.shape()[1] != before.from_right(-2) ||
+                    weights.shape()[2] < 1 || weights.shape()[2] > before.from_right(-1) + 2 * padding))
+    raise_conv(before, weights.shape(), stride, padding);
+  const Tensor around = padding == 0 ? left : pad(left, -1, padding, padding);
+  Tensor room_x, room_w;
+  const Tensor &x = dense(around, room_x), &w = dense(weights, room_w);
+  const Shape &sx = x.shape(), &sw = w.shape(), head = sx.head(sx.rank() - 2);
+  const Index size = sx.from_right(-1);
+  ConvPayload p{&conv_ops, 0, 0, head.numel(), sw[1], sw[0], size, sw[2], (size - sw[2]) / stride + 1, stride};
+  Tensor out = TensorAccess::make(head + Shape{p.to, p.n});
+  conv_run(p, TensorAccess::stored(x), TensorAccess::stored(w), TensorAccess::fresh_data(out));
+  if (kind == Kind::constant) return out;
+  p.x = record_of(x, *tape);
+  p.w = record_of(w, *tape);
+  auto* kept = new_payload<ConvPayload>(*tape);
+  *kept = p;
+  return general_result(*tape, kept, out, kind);
+}
+
+}  // namespace detail
+
+/// Convolution along the last dimension, as neural networks define it: out[…, o, t] = Σ w[o, i, k] x[…, i, stride t + k], where x has
+/// `padding` zeros before and after it.
+///
+/// Shapes: (…, channels, size) and (channels out, channels, width) → (…, channels out, (size + 2 padding − width) / stride + 1). Gradients:
+/// both. Throws: wick.op.E148.
+inline Tensor conv1d(const Tensor& x, const Tensor& weights, Count stride = 1, Count padding = 0) {
+  return detail::conv_call(x, weights, stride.value, padding.value);
+}
+
+}  // namespace wick::inline WICK_ABI
