@@ -17,9 +17,13 @@ WICK_INLINE auto exceeds(const V& b, const V& a) {
 }
 template <bool Larger>
 double extreme_of(const double* x, Index n) {
-  constexpr double worst = Larger ? -kInf : kInf;
-  Packet a(worst), b(worst), c(worst), d(worst);
-  const auto better = [](const Packet& v, const Packet& m) WICK_LAMBDA_INLINE { return where(exceeds<Larger>(v, m), v, m); };
+  Packet a(Larger ? -kInf : kInf), b = a, c = a, d = a;
+  // The machine's max and min pass over a NaN in the new element; whether there was one is asked at the end.
+  math::PacketMask bad(false);
+  const auto better = [&bad](const Packet& v, const Packet& m) WICK_LAMBDA_INLINE {
+    bad = bad | (v != v);
+    return Larger ? max(v, m) : min(v, m);
+  };
   Index i = 0;
   for (; i + 32 <= n; i += 32) {
     a = better(Packet::load(x + i), a);
@@ -28,6 +32,7 @@ double extreme_of(const double* x, Index n) {
     d = better(Packet::load(x + i + 24), d);
   }
   for (; i < n; i += 8) a = better(load_at(x, true, i, n), a);
+  if (any(bad)) return kNaN;
   alignas(64) double lanes[8];
   better(better(b, a), better(d, c)).store(lanes);
   double best = lanes[0];
