@@ -122,6 +122,38 @@ WICK_COLD inline void cholesky_pull_second(SecondPass& pass, std::uint32_t i) {
 #endif
 inline constexpr UnaryFns cholesky_fns = unary_fns("cholesky", &cholesky_run, &cholesky_pull, {WICK_SECOND(SecondKind::own, &cholesky_tangent, &cholesky_pull_second)});
 
+/// P A = L U with row exchanges P, in memory of the thread's pool: Eigen's own object would allocate.
+class RowElimination {
+ public:
+  RowElimination(const double* a, Index n) : n_(n), lu_(n * n + 1), pivots_(n + 1) {
+    copy_rows(1, n * n, a, 0, lu_.data(), 0);
+    int exchanges = 0;
+    if (n > 0) Eigen::internal::partial_lu_impl<double, Eigen::RowMajor, int>::blocked_lu(n, n, lu_.data(), n, pivots(), exchanges);
+  }
+  double pivot(Index i) const noexcept { return lu_[i * (n_ + 1)]; }
+  /// x becomes the solution of A X = x, or of Aᵀ X = x.
+  void solve(MatrixMap& x, bool transposed) const {
+    const ConstMatrixMap lu(lu_.data(), n_, n_);
+    if (transposed) {
+      lu.transpose().triangularView<Eigen::Lower>().solveInPlace(x);
+      lu.transpose().triangularView<Eigen::UnitUpper>().solveInPlace(x);
+      for (Index i = n_; i-- > 0;) exchange(x, i);
+    } else {
+      for (Index i = 0; i < n_; ++i) exchange(x, i);
+      lu.triangularView<Eigen::UnitLower>().solveInPlace(x);
+      lu.triangularView<Eigen::Upper>().solveInPlace(x);
+    }
+  }
+
+ private:
+  int* pivots() const noexcept { return reinterpret_cast<int*>(pivots_.data()); }
+  void exchange(MatrixMap& x, Index i) const {
+    if (pivots()[i] != i) x.row(i).swap(x.row(pivots()[i]));
+  }
+  Index n_;
+  Scratch lu_, pivots_;
+};
+
 /// Which equations are solved: A X = B with A general or one of its triangles, or Aᵀ X = B.
 enum class Triangle : std::uint8_t { none, lower, upper };
 struct SolvePayload {
@@ -142,10 +174,8 @@ inline void solve_in_place(const SolvePayload& p, const double* a, double* x, bo
     transposed ? matrix.transpose().triangularView<Eigen::Upper>().solveInPlace(out) : matrix.triangularView<Eigen::Lower>().solveInPlace(out);
   else if (p.triangle == Triangle::upper)
     transposed ? matrix.transpose().triangularView<Eigen::Lower>().solveInPlace(out) : matrix.triangularView<Eigen::Upper>().solveInPlace(out);
-  else if (transposed)
-    out = matrix.transpose().partialPivLu().solve(RowMatrix(out));
   else
-    out = matrix.partialPivLu().solve(RowMatrix(out));
+    RowElimination(a, p.n).solve(out, transposed);
 }
 inline void solve_run(const SolvePayload& p, const Shape& out, const Shape& sa, const double* a, const Shape& sb, const double* b, double* x) {
   for_each_matrix(out, sa, sb, [&](Index i, Index ia, Index ib) {

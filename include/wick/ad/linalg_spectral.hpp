@@ -14,15 +14,23 @@ inline void logdet_run(const UnaryPayload& base, const double* a, double* out) {
   for (Index k = 0; k < p.count; ++k) {
     out[k] = 0;
     if (p.n == 0) continue;
-    const Eigen::PartialPivLU<RowMatrix> lu(ConstMatrixMap(a + k * p.n * p.n, p.n, p.n));
-    for (Index i = 0; i < p.n; ++i) out[k] += std::log(std::abs(lu.matrixLU()(i, i)));
+    const RowElimination lu(a + k * p.n * p.n, p.n);
+    for (Index i = 0; i < p.n; ++i) out[k] += std::log(std::abs(lu.pivot(i)));
   }
 }
-inline RowMatrix inverse_transpose(const double* a, Index n) { return ConstMatrixMap(a, n, n).transpose().partialPivLu().inverse(); }
+inline void inverse_transpose_into(const double* a, MatrixMap& out) {
+  out.setIdentity();
+  RowElimination(a, out.rows()).solve(out, true);
+}
 inline void logdet_pull(const UnaryPayload& base, const double* g, const double* a, const double*, double* to) {
   const auto& p = static_cast<const SquarePayload&>(base);
-  for (Index k = 0; k < p.count; ++k)
-    if (g[k] != 0 && p.n > 0) MatrixMap(to + k * p.n * p.n, p.n, p.n) += g[k] * inverse_transpose(a + k * p.n * p.n, p.n);
+  const Scratch memory(p.n * p.n + 1);
+  MatrixMap w(memory.data(), p.n, p.n);
+  for (Index k = 0; k < p.count; ++k) {
+    if (g[k] == 0 || p.n == 0) continue;
+    inverse_transpose_into(a + k * p.n * p.n, w);
+    MatrixMap(to + k * p.n * p.n, p.n, p.n) += g[k] * w;
+  }
 }
 
 inline void eigvalsh_run(const UnaryPayload& base, const double* a, double* out) {
@@ -49,6 +57,12 @@ inline void eigvalsh_pull(const UnaryPayload& base, const double* g, const doubl
   }
 }
 #if defined(WICK_SECOND_ORDER)
+inline RowMatrix inverse_transpose(const double* a, Index n) {
+  RowMatrix out(n, n);
+  MatrixMap map(out.data(), n, n);
+  inverse_transpose_into(a, map);
+  return out;
+}
 WICK_COLD inline void logdet_tangent(SecondPass& pass, std::uint32_t i) {
   const auto& p = *static_cast<const SquarePayload*>(pass.tape()[i].payload);
   const Index size = p.n * p.n;
