@@ -96,13 +96,13 @@ WICK_INLINE V exp_core(const V& x) {
   V shifted;
   const V y = exp_reduced(x, shifted);
   V r = scale_normal(y, shifted);
-  if (WICK_UNLIKELY(any(!(abs(x) <= V(exp_limit))))) r = outline(&exp_edge<V>, x);
+  if (WICK_UNLIKELY(any(!(abs(x) <= V(exp_limit))))) r = outline(&exp_edge<typename V::Part>, x);
   return r;
 }
 
 template <class V>
 WICK_COLD V expm1_edge(typename V::Argument x, typename V::Argument usual) {
-  const V outside = where(x < V(0.0), V(-1.0), outline(&exp_edge<V>, V(x)));
+  const V outside = where(x < V(0.0), V(-1.0), outline(&exp_edge<typename V::Part>, V(x)));
   return where(abs(V(x)) <= V(exp_limit), V(usual), outside);
 }
 
@@ -128,7 +128,7 @@ template <class V>
 WICK_INLINE V expm1_core(const V& x) {
   V r = expm1_inside(x);
   r = where(x == V(0.0), x, r);  // the sign of zero
-  if (WICK_UNLIKELY(any(!(abs(x) <= V(exp_limit))))) r = outline(&expm1_edge<V>, x, r);
+  if (WICK_UNLIKELY(any(!(abs(x) <= V(exp_limit))))) r = outline(&expm1_edge<typename V::Part>, x, r);
   return r;
 }
 
@@ -180,7 +180,7 @@ WICK_INLINE typename V::Mask positive_normal(const V& x) {
 template <class V>
 WICK_INLINE V log_core(const V& x) {
   V r = log_inside(x, V(0.0));
-  if (WICK_UNLIKELY(any(!positive_normal(x)))) r = outline(&log_edge<V>, x);
+  if (WICK_UNLIKELY(any(!positive_normal(x)))) r = outline(&log_edge<typename V::Part>, x);
   return r;
 }
 
@@ -215,7 +215,7 @@ template <class V>
 WICK_INLINE V log1p_core(const V& x) {
   V r = log1p_inside(x);
   r = where(x == V(0.0), x, r);  // the sign of zero
-  if (WICK_UNLIKELY(any(!((x > V(-1.0)) & (x <= V(log1p_limit)))))) r = outline(&log1p_edge<V>, x, r);
+  if (WICK_UNLIKELY(any(!((x > V(-1.0)) & (x <= V(log1p_limit)))))) r = outline(&log1p_edge<typename V::Part>, x, r);
   return r;
 }
 

@@ -123,7 +123,7 @@ WICK_NOINLINE V ndtri_call(typename V::Argument p) {
   const V w = -((s + s) + (s * (z * poly(log_poly, z)) + a.k * V(ln2_high + ln2_low)));
   V r = x * (V(root_half_pi) + (w * poly(quantile_poly, V(w - 3.125)) + V(root_half_pi_low)));
   const typename V::Mask central = m >= V(quantile_limit);
-  if (WICK_UNLIKELY(!all(central))) r = where(central, r, outline(&quantile_tail_call<V>, V(p)));
+  if (WICK_UNLIKELY(!all(central))) r = where(central, r, outline(&quantile_tail_call<typename V::Part>, V(p)));
   return r;
 }
 
