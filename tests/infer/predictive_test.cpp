@@ -4,29 +4,24 @@
 #include <wick/infer/predictive.hpp>
 
 #include "infer/common.hpp"
+#include "infer/predictive_tables.hpp"
 #include "support/errors.hpp"
 #include "support/stat.hpp"
 
 using namespace wick;
+using wick_test::chain;
+using wick_test::chain_guide;
 using wick_test::OwnStore;
+using wick_test::value;
 using Values = std::vector<double>;
 
 namespace {
 
-/// z ~ N(0, 1); in a plate y_i ~ N(z, 0.5).
-Tensor chain(const Tensor& y) {
-  const Tensor z = sample("z", Normal(0.0, 1.0));
-  const plate data("data", 3);
-  return sample("y", Normal(z, 0.5), obs(y));
-}
-void chain_guide(const Tensor&) { sample("z", Normal(param("loc", 0.75), param("scale", 0.5, constraints::positive))); }
-
-void judge(const wick_test::MonteCarloTable& table) {
-  const auto report = table.report();
+void judge(const wick_test::MonteCarloReport& report) {
   INFO(report.text);
   CHECK(report.ok);
 }
-double value(const Tensor& t, Index draw, Index i = 0) { return t.data()[draw * (t.numel() / t.size(0)) + i]; }
+void judge(const wick_test::MonteCarloTable& table) { judge(table.report()); }
 
 /// What must be equal where draws are.
 bool same(const Samples& a, const Samples& b) {
@@ -38,38 +33,17 @@ bool same(const Samples& a, const Samples& b) {
 }  // namespace
 
 TEST_CASE("predictive: the prior has its moments, one by one and at once", "[infer][predictive]") {
-  for (const bool parallel : {false, true}) {
-    wick_test::MonteCarloTable table(parallel ? "predictive prior, at once" : "predictive prior");
-    auto& joint = table.joint("prior").expect("z", 0.0, 1.0).expect("z^2", 1.0).expect("y", {0.0, 0.0, 0.0}, 1.0).expect("y0 y0", 1.25).expect("y0 y1", 1.0).expect("z y2", 1.0);
-    const Samples s = Predictive(chain, {.num_samples = 20000, .parallel = parallel, .seed = table.seed()})(Tensor());
-    REQUIRE(s.names() == std::vector<std::string>{"z", "y"});
-    REQUIRE(s["z"].shape() == Shape{20000});
-    REQUIRE(s["y"].shape() == Shape{20000, 3});
-    for (Index i = 0; i < 20000; ++i) {
-      const double z = value(s["z"], i), a = value(s["y"], i, 0), b = value(s["y"], i, 1), c = value(s["y"], i, 2);
-      joint.sample(z, z * z, a, b, c, a * a, a * b, z * c);
-    }
-    judge(table);
-  }
+  for (const bool parallel : {false, true}) judge(wick_test::prior_table(parallel));
+  const Samples s = Predictive(chain, {.num_samples = 20, .seed = 1})(Tensor());
+  CHECK(s.names() == std::vector<std::string>{"z", "y"});
+  CHECK(s["z"].shape() == Shape{20});
+  CHECK(s["y"].shape() == Shape{20, 3});
 }
 
 TEST_CASE("predictive: with a guide, latent sites are the guide's and data are new", "[infer][predictive]") {
+  for (const bool parallel : {false, true}) judge(wick_test::posterior_table(parallel));
   const OwnStore own;
-  for (const bool parallel : {false, true}) {
-    wick_test::MonteCarloTable table(parallel ? "predictive posterior, at once" : "predictive posterior");
-    auto& joint = table.joint("posterior").expect("z", 0.3).expect("(z - 0.3)^2", 0.04).expect("y", {0.3, 0.3, 0.3}).expect("cov(y0, y1)", 0.04, 0.29).expect("var(y2)", 0.29);
-    const auto predict = [&](Index n) { return Predictive(chain, chain_guide, {.num_samples = n, .parallel = parallel, .seed = table.seed()})(Tensor()); };
-    predict(1);  // the first run makes the parameters
-    param_store().set("loc", 0.3);
-    param_store().set("scale", 0.2);
-    const Samples s = predict(20000);
-    REQUIRE(s.names() == std::vector<std::string>{"z", "y"});
-    for (Index i = 0; i < 20000; ++i) {
-      const double z = value(s["z"], i) - 0.3, a = value(s["y"], i, 0) - 0.3, b = value(s["y"], i, 1) - 0.3, c = value(s["y"], i, 2) - 0.3;
-      joint.sample(z + 0.3, z * z, a + 0.3, b + 0.3, c + 0.3, a * b, c * c);
-    }
-    judge(table);
-  }
+  CHECK(Predictive(chain, chain_guide, {.num_samples = 20, .seed = 1})(Tensor()).names() == std::vector<std::string>{"z", "y"});
 }
 
 TEST_CASE("predictive: given samples are used one after the other", "[infer][predictive]") {
@@ -228,27 +202,21 @@ TEST_CASE("predictive: subsampled plates draw their minibatch anew, or once for 
 }
 
 TEST_CASE("predictive: log weights are the importance weights", "[infer][predictive]") {
-  using wick_test::log_normal_density;
-  const OwnStore own;
-  const Tensor y{1.5, 0.5, 1.0};
-  // log N(y | 0, 0.25 I + 1 1'): the determinant is 0.25² · 3.25.
-  const double squares = 1.5 * 1.5 + 0.5 * 0.5 + 1.0, evidence = -0.5 * (3 * std::log(2 * std::acos(-1.0)) + std::log(0.25 * 0.25 * 3.25) + (squares - 9.0 / 3.25) / 0.25);
   for (const bool parallel : {false, true})
     for (const bool guided : {false, true}) {
-      const std::string name = std::string("predictive weights") + (parallel ? ", at once" : "") + (guided ? ", guide" : "");
-      wick_test::MonteCarloTable table(name);
-      auto& joint = table.joint("weights").expect("w / p(y)", 1.0).expect("w z / p(y)", 12.0 / 13.0);
-      const PredictiveOptions o{.num_samples = 20000, .log_weights = true, .parallel = parallel, .seed = table.seed()};
+      judge(wick_test::weights_table(parallel, guided));
+      const OwnStore own;
+      const PredictiveOptions o{.num_samples = 20000, .log_weights = true, .parallel = parallel, .seed = 5};
+      const Tensor y = wick_test::chain_data();
       const Samples s = guided ? Predictive(chain, chain_guide, o)(y) : Predictive(chain, o)(y);
       for (Index i = 0; i < 20000; ++i) {
-        const double z = value(s["z"], i), w = value(s.log_weights(), i);
-        double expected = log_normal_density(1.5, z, 0.5) + log_normal_density(0.5, z, 0.5) + log_normal_density(1.0, z, 0.5);
-        if (guided) expected += log_normal_density(z, 0.0, 1.0) - log_normal_density(z, 0.75, 0.5);
-        REQUIRE(std::fabs(w - expected) < 1e-10 * (1 + std::fabs(expected)));
-        joint.sample(std::exp(w - evidence), z * std::exp(w - evidence));
+        double expected = 0;
+        const double z = value(s["z"], i);
+        for (const double x : y.to_vector()) expected += wick_test::log_normal_density(x, z, 0.5);
+        if (guided) expected += wick_test::log_normal_density(z, 0.0, 1.0) - wick_test::log_normal_density(z, 0.75, 0.5);
+        REQUIRE(std::fabs(value(s.log_weights(), i) - expected) < 1e-10 * (1 + std::fabs(expected)));
       }
-      judge(table);
-      CHECK(std::fabs(log_evidence(s.log_weights()).item() - evidence) < 0.05);
+      CHECK(std::fabs(log_evidence(s.log_weights()).item() - wick_test::chain_log_evidence()) < 0.05);
       CHECK(std::fabs(weighted_mean(s["z"], s.log_weights()).item() - 12.0 / 13.0) < 0.03);
       CHECK(std::fabs(sum(normalized_weights(s.log_weights())).item() - 1.0) < 1e-12);
       const double ess = effective_sample_size(s.log_weights());

@@ -18,6 +18,8 @@ enum class Fault : unsigned char {
   constraint_jacobian_missing,  ///< d exp(u) / du is taken for 1
   density_jacobian_missing,     ///< the LogNormal density lacks − log x
   evaluation_replays,           ///< evaluate_loss takes the draws of training
+  predictive_ignores_guide,     ///< Predictive draws latent sites from the prior although there is a guide
+  weight_without_guide,         ///< log weights lack − log q
   prior_scale                   ///< for models of tests: a prior's sd is 1.2 times too large
 };
 

@@ -90,7 +90,7 @@ inline void PredictiveRun::append_weights(Index first, Index count, Index rows) 
     if (s.is_observed || (g != nullptr && g->type == SiteType::sample)) add_weight(s, 1, to, first, count, rows);
   }
   for (const Site& s : guide_)
-    if (s.type == SiteType::sample) add_weight(s, -1, to, first, count, rows);
+    if (s.type == SiteType::sample) add_weight(s, WICK_FAULT(weight_without_guide, -1, 0), to, first, count, rows);
 }
 inline void PredictiveRun::add_weight(const Site& s, double sign, double* to, Index first, Index count, Index rows) const {
   if (rows == 1) {

@@ -2,6 +2,7 @@
 /// How Predictive runs its programs: one draw after the other, or many at once in a plate.
 #pragma once
 
+#include <wick/core/fault.hpp>
 #include <wick/effect/param_store.hpp>
 #include <wick/effect/plate.hpp>
 #include <wick/infer/elbo.hpp>
@@ -183,7 +184,7 @@ inline void PredictiveRun::programs(std::uint64_t step, Index draw, Index rows) 
     if (given_ != nullptr) {
       const GiveSamples given(*given_, used_, draw, rows == 0 ? 1 : rows, nesting_, rows != 0);
       call(model_call_, rows);
-    } else if (guide_call_ != nullptr) {
+    } else if (WICK_FAULT(predictive_ignores_guide, guide_call_ != nullptr, false)) {
       const handlers::replay<> replayed(guide_);
       call(model_call_, rows);
     } else {

@@ -32,15 +32,16 @@ struct CsvCell {
 
 /// A number as it stands in files, whatever the locale; false for anything else. Too large ones are ±∞, too small ones ±0.
 inline bool parse_number(std::string_view s, char decimal, double& out) {
-  char buffer[64];
+  if (s.empty()) return false;
   if (decimal != '.') {
+    char buffer[64];
     if (s.size() > sizeof buffer || s.find('.') != s.npos) return false;
     for (std::size_t i = 0; i < s.size(); ++i) buffer[i] = s[i] == decimal ? '.' : s[i];
-    s = {buffer, s.size()};
+    return parse_number({buffer, s.size()}, '.', out);
   }
   if (s.size() > 1 && s[0] == '+' && s[1] != '-') s.remove_prefix(1);
   const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), out);
-  if (end != s.data() + s.size() || s.empty()) return false;
+  if (end != s.data() + s.size()) return false;
   if (WICK_LIKELY(error == std::errc())) return true;
   if (error != std::errc::result_out_of_range) return false;
   const std::size_t exponent = s.find_first_of("eE");
