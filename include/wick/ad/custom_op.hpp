@@ -29,7 +29,7 @@ inline Tensor value_of_record(Tape& tape, std::uint32_t i) {
 }
 [[noreturn]] WICK_COLD inline void raise_custom_value(const char* name, const Shape* got, const Shape* wanted) {
   if (got == nullptr) raise<UsageError>("wick.ad.E133", "", {name, ": its function returned the empty tensor"}, {"return a number or a tensor with a shape"});
-  raise<ShapeError>("wick.ad.E133", "", {name, ": its function returned shape ", *got, ", before it was ", *wanted}, {"the shape of the value must depend on the arguments' shapes alone"});
+  raise<ShapeError>("wick.ad.E135", "", {name, ": its function returned shape ", *got, ", before it was ", *wanted}, {"the shape of the value must depend on the arguments' shapes alone"});
 }
 [[noreturn]] WICK_COLD inline void raise_custom_adjoint(const char* name, std::size_t k, const Tensor& got, const Shape& wanted) {
   raise<ShapeError>("wick.ad.E134", "", {name, ": its adjoint returned ", got.empty() ? join({"no value"}) : join({"shape ", got.shape()}), " for argument ", static_cast<Index>(k), ", which has shape ", wanted},
