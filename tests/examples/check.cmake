@@ -7,6 +7,7 @@
 #   always         other numbers of the summary, those of a fit if it does not say
 #   files          CSV files
 #   pictures       drawn as .svg and .png where there is gnuplot; none if it does not say
+#   refused        arguments of its own options that it refuses
 cmake_minimum_required(VERSION 3.25)
 set(count 1001)
 set(always loss_last200 seconds ns_per_step)
@@ -180,7 +181,7 @@ endif()
 # --- the command line ---------------------------------------------------------------------------------------------------
 run(output 0 --help)
 want_match("--help" "${output}" "^${NAME} \\[options\\]: " "--steps N" "--seed N" "--out DIR" "--quick")
-foreach(wrong --unknown steps --steps --steps=0 --steps=-3 --seed=x --seed= --out= --quick=1)
+foreach(wrong --unknown steps --steps --steps=0 --steps=-3 --seed=x --seed= --out= --quick=1 ${refused})
   run(output 2 ${wrong})
   want_match("${wrong}" "${output_error}" "^${NAME}: " "Try: ${NAME} --help")
   if(NOT output STREQUAL "")
