@@ -6,6 +6,7 @@
 #include <wick/ad/ops.hpp>
 #include <wick/dist/dist.hpp>
 #include <wick/effect/handlers/handlers.hpp>
+#include <wick/effect/obs_mask.hpp>
 #include <wick/effect/plate.hpp>
 #include <wick/effect/primitives.hpp>
 #include <wick/infer/importance.hpp>

@@ -104,6 +104,11 @@ class Distribution {
     detail::checked_numel(to);
     shape_ = std::move(to);
   }
+  /// Declares the `n` rightmost batch dimensions as part of the event. Throws wick.dist.E206.
+  void reinterpret_batch(Index n) {
+    if (n < 0 || n > shape_.rank() - event_dim_) raise_to_event(n);
+    event_dim_ += n;
+  }
   /// Whether `mask` has left elements out; and their return.
   bool has_mask() const noexcept { return !mask_.empty(); }
   void drop_mask() noexcept { mask_ = Tensor(); }
@@ -133,10 +138,6 @@ class Distribution {
       shape_ = p[0].shape();
     else
       detail::broadcast_parameters(*family_, p, shape_);
-  }
-  void reinterpret_batch(Index n) {
-    if (n < 0 || n > shape_.rank() - event_dim_) raise_to_event(n);
-    event_dim_ += n;
   }
   void add_mask(const Tensor& m);
   /// A mask with `n` more dims of size 1 at the right.

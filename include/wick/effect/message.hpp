@@ -60,7 +60,9 @@ struct Message {
   Frames frames;                     ///< the plates around the site
   Infer infer;
   Index event_dim = -1;              ///< param in plates: how many rightmost dims are the event; −1: not said
-  Param* param = nullptr;            ///< param: the stored parameter behind the value
+  Param* param = nullptr;            ///< param: the stored parameter behind the value; null before it is made, and where a handler gives the value
+  const Tensor* init = nullptr;      ///< param: the initial value given, or null
+  const Constraint* constraint = nullptr;  ///< param: that of its declaration, or null
   Index full_size = 0;               ///< plate: its size
   Index size = 0;                    ///< plate: how many indices are asked for; the value is the indices, empty when they are all, in order
   Index dim = 0;                     ///< plate: its dim

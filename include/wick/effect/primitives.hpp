@@ -85,17 +85,20 @@ inline void check_event_dim(Name name, const Shape& s, Index event_dim) {
   if (WICK_UNLIKELY(event_dim < -1 || event_dim > s.rank())) raise_event_dim(name, s, event_dim);
 }
 
+WICK_COLD inline Param& new_param(Name name, const Tensor* init, const Constraint* constraint) {
+  if (init == nullptr) ParamStore::raise_missing(name.view());
+  return param_store().add(name, *init, constraint != nullptr ? *constraint : constraints::real);
+}
+
 /// `init` may be empty (read only); `constraint` null means "whatever it was declared with".
 WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init, const Constraint* constraint, const ParamOptions& options) {
   const Name name = intern(text);
   const SiteMark mark(name);
   try {
-    ParamStore& store = param_store();
-    Param* p = store.find(name);
-    if (p == nullptr) {
-      if (init.empty()) ParamStore::raise_missing(text);
-      check_event_dim(name, constraint != nullptr ? constrained_shape(init.shape(), *constraint) : init.shape(), options.event_dim);
-      p = &store.add(name, init, constraint != nullptr ? *constraint : constraints::real);
+    Param* p = param_store().find(name);
+    if (WICK_UNLIKELY(p == nullptr)) {
+      if (!init.empty()) check_event_dim(name, constraint != nullptr ? constrained_shape(init.shape(), *constraint) : init.shape(), options.event_dim);
+      if (context.innermost == nullptr) p = &new_param(name, init.empty() ? nullptr : &init, constraint);
     } else {
       check_event_dim(name, p->shape(), options.event_dim);
       if (constraint != nullptr && !(*constraint == p->constraint())) raise_param_differs(*p, *constraint);
@@ -106,8 +109,13 @@ WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init
     m.type = SiteType::param;
     m.name = name;
     m.param = p;
+    m.init = init.empty() ? nullptr : &init;
+    m.constraint = constraint;
     m.event_dim = options.event_dim;
-    send(m, [](Message& x) { x.value = x.param->read(); });
+    send(m, [](Message& x) {
+      if (WICK_UNLIKELY(x.param == nullptr)) x.param = &new_param(x.name, x.init, x.constraint);
+      x.value = x.param->read();
+    });
     return std::move(m.value);
   } catch (Error& e) {
     rethrow_located(e, name);

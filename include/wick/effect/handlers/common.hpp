@@ -33,6 +33,18 @@ class Wrapper {
   F f_;
 };
 
+/// The call operator of a wrapper whose scope needs one argument, which is held here and lent to the scope:
+/// `template <class F> class lift : public Holding<lift, F, Priors> { using Holding<lift, F, Priors>::Holding; };`
+template <template <class> class H, class F, class Argument>
+class Holding : public Wrapper<H<F>, F> {
+ public:
+  Holding(F f, Argument argument) : Wrapper<H<F>, F>(std::move(f)), argument_(std::move(argument)) {}
+  H<Scope> scope() const { return H<Scope>(&argument_); }
+
+ private:
+  Argument argument_;
+};
+
 /// Values by site name.
 class Values {
  public:
@@ -53,3 +65,30 @@ class Values {
 };
 
 }  // namespace wick::inline WICK_ABI::handlers
+
+namespace wick::inline WICK_ABI::detail {
+
+/// An object in the thread's pool, so that a run in steady state allocates nothing; `T` has a member `capacity`.
+template <class T, class... A>
+T* make_pooled(A&&... arguments) {
+  std::size_t capacity = 0;
+  T* t = new (thread_pool.take(sizeof(T), capacity)) T(std::forward<A>(arguments)...);
+  t->capacity = capacity;
+  return t;
+}
+template <class T>
+void drop_pooled(T* t) noexcept {
+  const std::size_t capacity = t->capacity;
+  t->~T();
+  thread_pool.give(t, capacity);
+}
+
+/// The name of `parts` one after the other; short ones are put together without the heap.
+WICK_NOINLINE inline Name joined_name(std::initializer_list<std::string_view> parts) {
+  SmallVector<char, 120> text;
+  for (const std::string_view p : parts)
+    for (const char c : p) text.push_back(c);
+  return intern({text.begin(), text.size()});
+}
+
+}  // namespace wick::inline WICK_ABI::detail

@@ -1,0 +1,43 @@
+/// \file
+/// handlers::substitute
+#pragma once
+
+#include <wick/effect/handlers/common.hpp>
+
+namespace wick::inline WICK_ABI::handlers {
+
+template <class F = Scope>
+class substitute;
+
+/// Gives sites their values without observing them: latent sample sites, parameters, plates (their indices), deterministic sites.
+///
+/// Densities stay those of the program: `handlers::trace(handlers::substitute(model, {{"z", 0.5}})).get_trace(x).log_prob_sum()` is the log density at
+/// z = 0.5. A substituted parameter need not be in the store, and is not trained. Sites that the program observes are left alone; of two
+/// substitutes the outer one wins. Reads: type, name, is_observed. Writes: value, param.
+template <>
+class substitute<Scope> final : public Handler {
+ public:
+  [[nodiscard]] explicit substitute(Values values) : own_(std::move(values)), values_(&own_) { enter(all_types, no_types); }
+  /// The values are not copied: they must outlive the scope.
+  [[nodiscard]] explicit substitute(const Values* values) : values_(values) { enter(all_types, no_types); }
+  void process(Message& m) override {
+    const Tensor* v = m.is_observed ? nullptr : values_->find(m.name);
+    if (v == nullptr || v->empty()) return;
+    m.value = *v;
+    m.param = nullptr;
+  }
+
+ private:
+  Values own_;
+  const Values* values_;
+};
+
+template <class F>
+class substitute final : public Holding<substitute, F, Values> {
+  using Holding<substitute, F, Values>::Holding;
+};
+substitute(Values) -> substitute<Scope>;
+template <class F>
+substitute(F, Values) -> substitute<F>;
+
+}  // namespace wick::inline WICK_ABI::handlers
