@@ -12,6 +12,7 @@
 #include <wick/infer/importance.hpp>
 #include <wick/infer/predictive.hpp>
 #include <wick/infer/svi.hpp>
+#include <wick/optim/optim.hpp>
 #include <wick/tensor/eigen_source.hpp>
 #include <wick/tensor/make.hpp>
 #include <wick/tensor/print.hpp>

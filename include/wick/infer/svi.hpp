@@ -142,23 +142,23 @@ WICK_COLD inline void SviState::raise_gradient(const Param& p, Index i, double g
 
 /// The parameters of a store have changed: the optimiser drops the state of those that are gone.
 WICK_COLD inline void SviState::forget_removed(const ParamStore& store, Optimizer& optimizer) {
+  KeyTable alive;
+  for (const Param& p : store) alive.put(p.serial(), 0);
   List<std::uint64_t> removed;
+  KeyTable known;
   std::size_t kept = 0;
   for (const Trained& t : trained_) {
-    bool alive = t.store != &store;
-    for (const Param& p : store) alive = alive || p.serial() == t.key;
-    if (alive)
+    if (t.store != &store || alive.contains(t.key)) {
+      known.put(t.key, 0);
       trained_[kept++] = t;
-    else
+    } else {
       removed.push_back(t.key);
+    }
   }
   trained_.truncate(kept);
   if (!removed.empty()) optimizer.forget(removed);
-  for (const ParamStep& p : params_) {
-    bool known = false;
-    for (const Trained& t : trained_) known = known || t.key == p.key;
-    if (!known) trained_.push_back({p.key, &store});
-  }
+  for (const ParamStep& p : params_)
+    if (!known.contains(p.key)) trained_.push_back({p.key, &store});
   generation_ = store.generation();
 }
 

@@ -30,4 +30,12 @@ class Optimizer {
   virtual void step(std::span<const ParamStep> params) noexcept = 0;
 };
 
+namespace detail {
+
+/// Whether schedules can change the optimiser's rate.
+template <class O>
+concept has_rate_factor = requires(O& o) { o.set_rate_factor(1.0); };
+
+}  // namespace detail
+
 }  // namespace wick::inline WICK_ABI
