@@ -25,11 +25,31 @@ WICK_NOINLINE inline double dot(const double* a, const double* b, Index n) {
   return math::sum(s + t) + rest;
 }
 
-/// Rows of two: y += X v and z += uᵀ X, with v and the sums in registers.
-inline void narrow_mat_vec(const double* x, const double* v, double* y, Index n) {
-  const double v0 = v[0], v1 = v[1];
-  for (Index i = 0; i < n; ++i) y[i] += x[2 * i] * v0 + x[2 * i + 1] * v1;
+/// Rows of K < 8 numbers, with v in registers: y += X v, and X += u vᵀ.
+template <int K>
+WICK_NOINLINE void narrow_mat_vec(const double* x, const double* v, double* y, Index n) {
+  double w[K];
+  for (int k = 0; k < K; ++k) w[k] = v[k];
+  for (Index i = 0; i < n; ++i, x += K) {
+    double s = x[0] * w[0];
+    for (int k = 1; k < K; ++k) s += x[k] * w[k];
+    y[i] += s;
+  }
 }
+template <int K>
+WICK_NOINLINE void narrow_outer(const double* u, const double* v, double* x, Index n) {
+  double w[K];
+  for (int k = 0; k < K; ++k) w[k] = v[k];
+  for (Index i = 0; i < n; ++i, x += K)
+    for (int k = 0; k < K; ++k) x[k] += u[i] * w[k];
+}
+using NarrowMatVec = void (*)(const double* x, const double* v, double* y, Index n);
+using NarrowOuter = void (*)(const double* u, const double* v, double* x, Index n);
+inline constexpr NarrowMatVec narrow_mat_vecs[] = {nullptr,          nullptr,          &narrow_mat_vec<2>, &narrow_mat_vec<3>,
+                                                   &narrow_mat_vec<4>, &narrow_mat_vec<5>, &narrow_mat_vec<6>, &narrow_mat_vec<7>};
+inline constexpr NarrowOuter narrow_outers[] = {nullptr,        nullptr,        &narrow_outer<2>, &narrow_outer<3>,
+                                                &narrow_outer<4>, &narrow_outer<5>, &narrow_outer<6>, &narrow_outer<7>};
+/// Rows of two: z += uᵀ X.
 inline void narrow_vec_mat(const double* u, const double* x, double* z, Index n) {
   double s[4][2] = {};
   Index i = 0;
@@ -49,78 +69,81 @@ inline void narrow_vec_mat(const double* u, const double* x, double* z, Index n)
 WICK_NOINLINE inline void mat_vec(const double* x, const double* v, double* y, Index n, Index k) {
   if (k == 0) return;
   if (k == 1) return add_scaled(n, v[0], x, y);
-  if (k == 2) return narrow_mat_vec(x, v, y, n);
+  if (k < 8) return narrow_mat_vecs[k](x, v, y, n);
   // The last packet of a row lies over the one before it; its lanes that have been counted are left out.
   const Index whole = k & ~Index{7}, last = k - 8;
   const math::PacketMask fresh = !first_lanes(whole - last);
   Index i = 0;
   for (; i + 4 <= n; i += 4) {
     const double* p = x + i * k;
-    double r0 = 0, r1 = 0, r2 = 0, r3 = 0;
-    if (k < 8) {
-      for (Index j = 0; j < k; ++j) {
-        r0 += p[j] * v[j];
-        r1 += p[k + j] * v[j];
-        r2 += p[2 * k + j] * v[j];
-        r3 += p[3 * k + j] * v[j];
-      }
-    } else {
-      Packet s0(0.0), s1(0.0), s2(0.0), s3(0.0);
-      for (Index j = 0; j < whole; j += 8) {
-        const Packet b = Packet::load(v + j);
-        s0 = mul_add(Packet::load(p + j), b, s0);
-        s1 = mul_add(Packet::load(p + k + j), b, s1);
-        s2 = mul_add(Packet::load(p + 2 * k + j), b, s2);
-        s3 = mul_add(Packet::load(p + 3 * k + j), b, s3);
-      }
-      if (whole < k) {
-        const Packet b = Packet::load(v + last), none(0.0);
-        s0 = s0 + where(fresh, Packet::load(p + last) * b, none);
-        s1 = s1 + where(fresh, Packet::load(p + k + last) * b, none);
-        s2 = s2 + where(fresh, Packet::load(p + 2 * k + last) * b, none);
-        s3 = s3 + where(fresh, Packet::load(p + 3 * k + last) * b, none);
-      }
-      r0 = math::sum(s0), r1 = math::sum(s1), r2 = math::sum(s2), r3 = math::sum(s3);
+    Packet s0(0.0), s1(0.0), s2(0.0), s3(0.0);
+    for (Index j = 0; j < whole; j += 8) {
+      const Packet b = Packet::load(v + j);
+      s0 = mul_add(Packet::load(p + j), b, s0);
+      s1 = mul_add(Packet::load(p + k + j), b, s1);
+      s2 = mul_add(Packet::load(p + 2 * k + j), b, s2);
+      s3 = mul_add(Packet::load(p + 3 * k + j), b, s3);
     }
-    y[i] += r0;
-    y[i + 1] += r1;
-    y[i + 2] += r2;
-    y[i + 3] += r3;
+    if (whole < k) {
+      const Packet b = Packet::load(v + last), none(0.0);
+      s0 = s0 + where(fresh, Packet::load(p + last) * b, none);
+      s1 = s1 + where(fresh, Packet::load(p + k + last) * b, none);
+      s2 = s2 + where(fresh, Packet::load(p + 2 * k + last) * b, none);
+      s3 = s3 + where(fresh, Packet::load(p + 3 * k + last) * b, none);
+    }
+    y[i] += math::sum(s0);
+    y[i + 1] += math::sum(s1);
+    y[i + 2] += math::sum(s2);
+    y[i + 3] += math::sum(s3);
   }
   for (; i < n; ++i) y[i] += dot(x + i * k, v, k);
 }
 
-/// z[k] += uᵀ[n] X[n, k], in panels of columns whose sums stay in the fastest memory.
+inline constexpr int kPanelPackets = math::detail::native_count == 1 ? 4 : math::detail::native_count == 2 ? 2 : 1;
+/// z[width] += uᵀ[n] X[n, width], rows of X `k` apart; the sums of P packets, twice, stay in registers.
+template <int... P>
+inline void vec_mat_panel(const double* u, const double* x, double* z, Index n, Index k, Index width, std::integer_sequence<int, P...>) {
+  constexpr int packets = sizeof...(P);
+  Packet s[packets], t[packets];
+  ((s[P] = Packet(0.0), t[P] = Packet(0.0)), ...);
+  // A last packet that is not full reads on into the next row, and what it adds up there is never used. So the last
+  // rows are left to the loop below.
+  const Index safe = width % 8 == 0 ? n : n - 1 - 7 / k;
+  Index i = 0;
+  for (; i + 2 <= safe; i += 2) {
+    const double* p = x + i * k;
+    const Packet a(u[i]), b(u[i + 1]);
+    ((s[P] = mul_add(a, Packet::load(p + 8 * P), s[P])), ...);
+    ((t[P] = mul_add(b, Packet::load(p + k + 8 * P), t[P])), ...);
+  }
+  alignas(64) double sums[8 * packets];
+  ((s[P] + t[P]).store(sums + 8 * P), ...);
+  for (; i < n; ++i)
+    for (Index j = 0; j < width; ++j) sums[j] += u[i] * x[i * k + j];
+  for (Index j = 0; j < width; ++j) z[j] += sums[j];
+}
+
+/// z[k] += uᵀ[n] X[n, k].
 WICK_NOINLINE inline void vec_mat(const double* u, const double* x, double* z, Index n, Index k) {
-  constexpr Index panel = 64;
   if (k == 1) z[0] += dot(u, x, n);
   if (k == 2) narrow_vec_mat(u, x, z, n);
   if (k <= 2) return;
-  for (Index j0 = 0; j0 < k; j0 += panel) {
-    const Index width = k - j0 < panel ? k - j0 : panel;
-    alignas(64) double acc[panel];
-    for (Index j = 0; j < panel; ++j) acc[j] = 0;
-    Index i = 0;
-    // A last packet that is not full reads on into the next row, and what it adds up there is never used. So the last
-    // rows are left to the loop below.
-    const Index safe = width % 8 == 0 ? n : n - 1 - 7 / k;
-    for (; i + 4 <= safe; i += 4) {
-      const double* p = x + i * k + j0;
-      const Packet u0(u[i]), u1(u[i + 1]), u2(u[i + 2]), u3(u[i + 3]);
-      for (Index j = 0; j < width; j += 8) {
-        const Packet s = mul_add(u1, Packet::load(p + k + j), u0 * Packet::load(p + j));
-        const Packet t = mul_add(u3, Packet::load(p + 3 * k + j), u2 * Packet::load(p + 2 * k + j));
-        (Packet::load(acc + j) + (s + t)).store(acc + j);
-      }
-    }
-    for (; i < n; ++i) add_scaled(width, u[i], x + i * k + j0, acc);
-    for (Index j = 0; j < width; ++j) z[j0 + j] += acc[j];
-  }
+  constexpr Index whole = 8 * kPanelPackets;
+  Index j = 0;
+  for (; j + whole <= k; j += whole) vec_mat_panel(u, x + j, z + j, n, k, whole, std::make_integer_sequence<int, kPanelPackets>{});
+  for (; j < k; j += 8) vec_mat_panel(u, x + j, z + j, n, k, k - j < 8 ? k - j : 8, std::integer_sequence<int, 0>{});
 }
 
 /// X[n, k] += u[n] vᵀ[k].
 WICK_NOINLINE inline void outer_product(const double* u, const double* v, double* x, Index n, Index k) {
-  for (Index i = 0; i < n; ++i) add_scaled(k, u[i], v, x + i * k);
+  if (k == 1) return add_scaled(n, v[0], u, x);
+  if (k > 1 && k < 8) return narrow_outers[k](u, v, x, n);
+  for (Index i = 0; i < n; ++i, x += k) {
+    const Packet a(u[i]);
+    Index j = 0;
+    for (; j + 8 <= k; j += 8) mul_add(a, Packet::load(v + j), Packet::load(x + j)).store(x + j);
+    for (; j < k; ++j) x[j] += u[i] * v[j];
+  }
 }
 
 /// A matrix operand by its strides, so that transposes need no copy.
