@@ -9,6 +9,7 @@ step_times=()
 have() {
   case $1 in
     cmake) command -v cmake >/dev/null && version_at_least 3.25 "$(cmake --version | sed -n '1s/[^0-9]*//p')" ;;
+    python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     *.hpp | *.h | Eigen/*) printf '#include <%s>\n' "$1" | c++ -std=c++20 -E -I/usr/include/eigen3 -x c++ - >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null ;;
   esac
