@@ -1,9 +1,10 @@
 /// \file
-/// Everything: wick.hpp and what is too heavy for it, which is linear algebra by Eigen. For second derivatives include
+/// Everything: wick.hpp and what is too heavy for it, which is linear algebra by Eigen, and neural networks. For second derivatives include
 /// <wick/ad/second_order.hpp> before it.
 #pragma once
 
 #include <wick/ad/linalg.hpp>
 #include <wick/ad/linalg_spectral.hpp>
+#include <wick/nn/nn.hpp>
 #include <wick/tensor/eigen.hpp>
 #include <wick/wick.hpp>

@@ -20,6 +20,7 @@ struct Context {
   Tape* spare = nullptr;              ///< tapes that are closed and wait for the next recording
   Handler* outermost = nullptr;       ///< the handler stack, doubly linked
   Handler* innermost = nullptr;
+  std::uint64_t stacks = 0;           ///< how often the stack has begun
   ParamStore* store = nullptr;        ///< the store in force; null: the thread's default one
   RandomScope* random = nullptr;      ///< the innermost random scope; null: the thread's default one
   WarningSink sink = nullptr;         ///< null: standard error

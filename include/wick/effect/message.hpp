@@ -149,6 +149,7 @@ inline void Handler::enter(SiteTypes processes, SiteTypes postprocesses) {
   postprocesses_ = postprocesses;
   outer_ = c.innermost;
   inner_ = nullptr;
+  if (outer_ == nullptr) ++c.stacks;
   (outer_ != nullptr ? outer_->inner_ : c.outermost) = this;
   c.innermost = this;
 }

@@ -1,0 +1,9 @@
+/// \file
+/// Neural networks: modules, layers, and their parameters in models.
+#pragma once
+
+#include <wick/nn/activation.hpp>
+#include <wick/nn/linear.hpp>
+#include <wick/nn/recurrent.hpp>
+#include <wick/nn/register.hpp>
+#include <wick/nn/sequential.hpp>

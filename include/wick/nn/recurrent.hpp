@@ -1,0 +1,220 @@
+/// \file
+/// What RNN, GRU and LSTM share: parameters, layers, directions, padded sequences.
+#pragma once
+
+#include <wick/ad/ops_index.hpp>
+#include <wick/ad/ops_math.hpp>
+#include <wick/ad/ops_shape.hpp>
+#include <wick/nn/linear.hpp>
+
+namespace wick::inline WICK_ABI {
+
+/// Options of recurrent layers. `reverse` runs from the last step to the first; `bidirectional` does both and joins the outputs.
+struct RecurrentOptions {
+  Index num_layers = 1;
+  bool bias = true;
+  bool reverse = false;
+  bool bidirectional = false;
+  std::string_view nonlinearity = "tanh";  ///< of RNN: "tanh" or "relu"
+};
+
+/// What a recurrent layer is told about a batch of sequences.
+///
+/// `h0`, `c0`: the states before the first step, which broadcast over the batch; left out: 0. `lengths` (one number a sequence) or `mask`
+/// (…, steps) of 0 and 1 say which steps there are: where there is none, the state stays and the output is 0.
+struct SequenceOptions {
+  Tensor h0 = {}, c0 = {};
+  Tensor lengths = {};
+  Tensor mask = {};
+};
+
+/// The outputs of all steps and the states after the last one.
+struct SequenceOutput {
+  Tensor output;  ///< (…, steps, units), for both directions (…, steps, 2 units)
+  Tensor h_n;     ///< (…, units); with several layers or directions (layers · directions, …, units)
+  Tensor c_n;     ///< as h_n; LSTM only
+};
+
+namespace detail {
+
+enum class Cell : std::uint8_t { relu, tanh, gru, lstm };
+struct CellState {
+  Tensor h, c;
+};
+
+/// One direction of one layer: its parameters' values, read once.
+struct DirectionWeights {
+  Tensor w_ih, w_hh, b_ih, b_hh;
+};
+
+/// One step from the input's part of the gates.
+inline CellState cell_step(Cell cell, const Tensor& p, const CellState& s, const DirectionWeights& w, Index units) {
+  const Tensor q = linear(s.h, w.w_hh, w.b_hh);
+  if (cell == Cell::relu) return {relu(p + q), {}};
+  if (cell == Cell::tanh) return {tanh(p + q), {}};
+  const auto gate = [&](const Tensor& t, Index k) { return slice(t, -1, k * units, (k + 1) * units); };
+  if (cell == Cell::gru) {
+    const Tensor r = sigmoid(gate(p, 0) + gate(q, 0)), z = sigmoid(gate(p, 1) + gate(q, 1)), n = tanh(gate(p, 2) + r * gate(q, 2));
+    return {(1.0 - z) * n + z * s.h, {}};
+  }
+  const Tensor a = p + q;
+  const Tensor i = sigmoid(gate(a, 0)), f = sigmoid(gate(a, 1)), g = tanh(gate(a, 2)), o = sigmoid(gate(a, 3));
+  const Tensor c = f * s.c + i * g;
+  return {o * tanh(c), c};
+}
+
+/// One direction over all steps: the input's part of all gates in one product, then step by step.
+WICK_NOINLINE inline SequenceOutput run_direction(Cell cell, const Tensor& x, const DirectionWeights& w, CellState s, const Tensor& mask, Index units, bool reverse) {
+  const Index steps = x.size(-2);
+  const Tensor pre = linear(x, w.w_ih, w.b_ih);
+  const Shape step_shape = pre.shape().head(pre.dim() - 2) + Shape{pre.shape().from_right(-1)};
+  std::vector<Tensor> outputs(static_cast<std::size_t>(steps));
+  for (Index k = 0; k < steps; ++k) {
+    const Index t = reverse ? steps - 1 - k : k;
+    CellState next = cell_step(cell, reshape(slice(pre, -2, t, t + 1), step_shape), s, w, units);
+    Tensor out = next.h;
+    if (!mask.empty()) {
+      const Tensor m = slice(mask, -1, t, t + 1);
+      out = where(m, next.h, 0.0);
+      next.h = where(m, next.h, s.h);
+      if (cell == Cell::lstm) next.c = where(m, next.c, s.c);
+    }
+    s = std::move(next);
+    outputs[static_cast<std::size_t>(t)] = std::move(out);
+  }
+  Tensor all = steps > 0 ? stack_tensors(outputs, -2) : zeros(x.shape().head(x.dim() - 1) + Shape{units});
+  return {std::move(all), std::move(s.h), std::move(s.c)};
+}
+
+}  // namespace detail
+
+/// The base of recurrent layers; users name RNN, GRU or LSTM.
+///
+/// Parameters, named and laid out as in PyTorch: weight_ih_l{k} (gates · units, inputs), weight_hh_l{k} (gates · units, units), bias_ih_l{k},
+/// bias_hh_l{k} (gates · units), those of the second direction with "_reverse"; all begin uniform between ±1 / √units.
+class Recurrent : public Module {
+ public:
+  /// All outputs and the last states. Shapes: x (…, steps, inputs); see SequenceOptions and SequenceOutput.
+  /// Throws: wick.nn.E511 (width), E508 (c0 for other cells), E512 (no dimension for the steps), E513 (states), E514 (lengths), E515 (mask).
+  SequenceOutput operator()(const Tensor& x, const SequenceOptions& o = {}) const;
+  Index units() const noexcept { return units_; }
+
+ protected:
+  Recurrent(const char* name, detail::Cell cell, Index gates, Count inputs, Count units, const RecurrentOptions& o);
+
+ private:
+  Tensor mask_of(const Tensor& x, const SequenceOptions& o) const;
+  Tensor state_of(const Tensor& given, const char* name, Index which, const Shape& batch) const;
+  detail::Cell cell_;
+  Index inputs_, units_, layers_;
+  bool bias_, reverse_, both_;
+};
+
+inline Recurrent::Recurrent(const char* name, detail::Cell cell, Index gates, Count inputs, Count units, const RecurrentOptions& o)
+    : Module(detail::sizes_text(name, {inputs, units})), cell_(cell), inputs_(inputs), units_(units), layers_(o.num_layers), bias_(o.bias), reverse_(o.reverse), both_(o.bidirectional) {
+  detail::check_sizes(state()->kind, {inputs, units, o.num_layers});
+  if (o.reverse && o.bidirectional)
+    detail::raise<UsageError>("wick.nn.E508", "", {std::string_view(state()->kind), ": reverse and bidirectional exclude each other"}, {"drop reverse: bidirectional runs both ways"});
+  const double bound = 1.0 / std::sqrt(static_cast<double>(units.value));
+  const Init uniform = init::uniform(-bound, bound);
+  for (Index layer = 0; layer < layers_; ++layer)
+    for (int way = 0; way < (both_ ? 2 : 1); ++way) {
+      const std::string end = "_l" + std::to_string(layer) + (way == 1 ? "_reverse" : "");
+      const Index in = layer == 0 ? inputs_ : units_ * (both_ ? 2 : 1);
+      register_parameter("weight_ih" + end, Shape{gates * units_, in}, uniform);
+      register_parameter("weight_hh" + end, Shape{gates * units_, units_}, uniform);
+      if (!bias_) continue;
+      register_parameter("bias_ih" + end, Shape{gates * units_}, uniform);
+      register_parameter("bias_hh" + end, Shape{gates * units_}, uniform);
+    }
+}
+
+/// 0 and 1 for each step of each sequence; empty where there are all.
+inline Tensor Recurrent::mask_of(const Tensor& x, const SequenceOptions& o) const {
+  const Shape batch = x.shape().head(x.dim() - 2), all = x.shape().head(x.dim() - 1);
+  const Index steps = x.size(-2);
+  if (!o.lengths.empty()) {
+    bool good = o.mask.empty() && detail::broadcasts_to(o.lengths.shape(), batch);
+    for (Index i = 0; good && i < o.lengths.numel(); ++i) {
+      const double n = o.lengths.data()[i];
+      good = n >= 0 && n <= static_cast<double>(steps) && n == std::floor(n);
+    }
+    if (!good)
+      detail::raise<ShapeError>("wick.nn.E514", detail::module_path(*state()), {"lengths of shape ", o.lengths.shape(), " for sequences of shape ", x.shape(), ": wanted are whole numbers from 0 to ", steps, ", one for each of ", batch, ", and no mask beside them"},
+                                {"give one length a sequence"});
+    return arange(steps) < unsqueeze(o.lengths, -1);
+  }
+  if (!o.mask.empty() && !detail::broadcasts_to(o.mask.shape(), all))
+    detail::raise<ShapeError>("wick.nn.E515", detail::module_path(*state()), {"the mask has shape ", o.mask.shape(), ", the steps ", all}, {"give one number a step: 1 where there is one, else 0"});
+  return o.mask;
+}
+
+inline Tensor Recurrent::state_of(const Tensor& given, const char* name, Index which, const Shape& batch) const {
+  const Index count = layers_ * (both_ ? 2 : 1);
+  const Shape wanted = batch + Shape{units_};
+  if (given.empty()) return zeros(wanted);
+  Tensor one = given;
+  if (count > 1 && given.dim() > 0 && given.shape()[0] == count) one = reshape(slice(given, 0, which, which + 1), given.shape().tail(given.dim() - 1));
+  if (!detail::broadcasts_to(one.shape(), wanted) || (count > 1 && (given.dim() < 2 || given.shape()[0] != count)))
+    detail::raise<ShapeError>("wick.nn.E513", detail::module_path(*state()), {name, " has shape ", given.shape(), ", wanted is ", count > 1 ? Shape{count} + wanted : wanted, " or what broadcasts to it"},
+                              {"give one state of ", units_, " numbers, or one a sequence"});
+  return one;
+}
+
+inline SequenceOutput Recurrent::operator()(const Tensor& x, const SequenceOptions& o) const {
+  using namespace detail;
+  check_width(*state(), x, inputs_);
+  if (x.dim() < 2)
+    raise<ShapeError>("wick.nn.E512", module_path(*state()), {std::string_view(state()->kind), " wants inputs (..., steps, ", inputs_, "), this one has shape ", x.shape()}, {"give a sequence: unsqueeze(x, -2) is one of a single step"});
+  if (cell_ != Cell::lstm && !o.c0.empty())
+    raise<UsageError>("wick.nn.E508", module_path(*state()), {"c0 is given, but only LSTM has a second state"}, {"drop c0"});
+  const Tensor mask = mask_of(x, o);
+  const Shape batch = x.shape().head(x.dim() - 2);
+  const Binding* b = binding_of(*state());
+  const Index ways = both_ ? 2 : 1, per = bias_ ? 4 : 2;
+  SequenceOutput result{x, {}, {}};
+  std::vector<Tensor> h, c;
+  for (Index layer = 0; layer < layers_; ++layer) {
+    SequenceOutput part[2];
+    for (Index way = 0; way < ways; ++way) {
+      const Index which = layer * ways + way;
+      const auto read = [&](Index k) { return read_slot(*state(), b, static_cast<std::size_t>(which * per + k)); };
+      const DirectionWeights w{read(0), read(1), bias_ ? read(2) : Tensor(), bias_ ? read(3) : Tensor()};
+      CellState first{state_of(o.h0, "h0", which, batch), cell_ == Cell::lstm ? state_of(o.c0, "c0", which, batch) : Tensor()};
+      part[way] = run_direction(cell_, result.output, w, std::move(first), mask, units_, reverse_ || way == 1);
+      h.push_back(part[way].h_n);
+      c.push_back(part[way].c_n);
+    }
+    result.output = both_ ? cat({part[0].output, part[1].output}, -1) : part[0].output;
+  }
+  result.h_n = h.size() == 1 ? h[0] : stack_tensors(h, 0);
+  if (cell_ == Cell::lstm) result.c_n = c.size() == 1 ? c[0] : stack_tensors(c, 0);
+  return result;
+}
+
+/// h_t = f(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh), f = tanh or relu. Throws: wick.nn.E508 (nonlinearity), E509 (sizes), and as Recurrent.
+class RNN : public Recurrent {
+ public:
+  RNN(Count inputs, Count units, const RecurrentOptions& o = {}) : Recurrent("RNN", cell_of(o.nonlinearity), 1, inputs, units, o) {}
+
+ private:
+  static detail::Cell cell_of(std::string_view name) {
+    if (name != "tanh" && name != "relu")
+      detail::raise<UsageError>("wick.nn.E508", "", {"RNN: unknown nonlinearity \"", name, "\""}, {"use \"tanh\" or \"relu\""});
+    return name == "relu" ? detail::Cell::relu : detail::Cell::tanh;
+  }
+};
+
+/// r, z = σ(…), n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h = (1 − z) n + z h; gates in the order r, z, n, as in PyTorch.
+class GRU : public Recurrent {
+ public:
+  GRU(Count inputs, Count units, const RecurrentOptions& o = {}) : Recurrent("GRU", detail::Cell::gru, 3, inputs, units, o) {}
+};
+
+/// i, f, o = σ(…), g = tanh(…), c = f c + i g, h = o tanh(c); gates in the order i, f, g, o, as in PyTorch.
+class LSTM : public Recurrent {
+ public:
+  LSTM(Count inputs, Count units, const RecurrentOptions& o = {}) : Recurrent("LSTM", detail::Cell::lstm, 4, inputs, units, o) {}
+};
+
+}  // namespace wick::inline WICK_ABI
