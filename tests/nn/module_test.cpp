@@ -233,3 +233,22 @@ TEST_CASE("module: NaN is no weight", "[nn][module][errors]") {
   CHECK(param_store().size() == 0);
   CHECK(detail::context.innermost == nullptr);
 }
+
+TEST_CASE("module: lift makes sample sites of parameters, and the module computes with them", "[nn][module][lift]") {
+  const FreshStore fresh;
+  const Linear net = small();
+  const Tensor x{1, 2};
+  const auto model = [net, &x] {
+    module("net", net);
+    return net(x);
+  };
+  const auto lifted = handlers::lift(model, {{"net$$$weight", Normal(3.0, 0.1)}});
+  const Trace t = handlers::trace(handlers::seed(lifted, 1)).get_trace();
+  CHECK(t.at("net$$$weight").type == SiteType::sample);
+  CHECK(t.at("net$$$bias").type == SiteType::param);
+  CHECK(param_store().names() == std::vector<std::string>{"net$$$bias"});
+  CHECK(same(t.return_value(), linear(x, t.at("net$$$weight").value, t.at("net$$$bias").value)));
+  CHECK_FALSE(same(net.get("weight"), t.at("net$$$weight").value));  // the draw was the run's
+  const auto [loss, slopes] = value_and_grad([&](const Tensor& loc) { return sum(handlers::lift(model, Normal(loc, 1.0))()); })(Tensor(0.5));
+  CHECK(std::abs(slopes.item() - 3 * (1 + 1 + 2)) < 1e-12);
+}

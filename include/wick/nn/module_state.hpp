@@ -55,6 +55,8 @@ struct Bound {
   double number = 0;
   Block* block = nullptr;    ///< the recording owns it
   Tensor value;              ///< a value that nobody else keeps
+  Tensor initial;            ///< what the parameter begins with, for as long as the store does not have it
+  std::uint64_t seed = 0;    ///< of `initial`
 
   /// From now on `v`, until the recording or the handler stack ends. Values of the recording are not held: they would outlive the step,
   /// and whoever holds a parameter's value makes the optimiser copy it.

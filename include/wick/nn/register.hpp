@@ -54,7 +54,10 @@ WICK_COLD inline void name_tree(Name root, const std::shared_ptr<ModuleState>& t
   for (const auto& [state, path] : names.items()) {
     Binding& b = bindings().of(state);
     b.bound.resize(state->slots.size());
-    for (std::size_t k = 0; k < b.bound.size(); ++k) b.bound[k].name = Name(path + state->slots[k]->name);
+    for (std::size_t k = 0; k < b.bound.size(); ++k) {
+      b.bound[k].name = Name(path + state->slots[k]->name);
+      b.bound[k].initial = Tensor();
+    }
     b.path = path.substr(0, path.size() - (path.back() == '.' ? 1 : 3));
     head.tree.push_back({state.get(), &b, state->version});
   }
@@ -109,12 +112,18 @@ inline void bind_param(Slot& slot, Bound& x, std::uint64_t seed) {
   if (WICK_UNLIKELY(p != nullptr && !(p->shape() == slot.shape) && !(p->shape() == constrained_shape(slot.shape, slot.constraint))))
     raise<ShapeError>("wick.nn.E502", x.name.view(), {"the parameter in the store has shape ", p->shape(), ", the module's ", slot.shape},
                       {"give two modules two names\n  or call clear_param_store() before fitting another model"});
-  const Tensor v = param_site(x.name.view(), p == nullptr ? initial_value(slot, x.name, seed) : Tensor(), &slot.constraint, {});
-  if (p == nullptr) p = store.find(x.name);
+  if (WICK_UNLIKELY(p == nullptr && (x.initial.empty() || x.seed != seed))) {
+    x.initial = initial_value(slot, x.name, seed);
+    x.seed = seed;
+  }
+  const Tensor v = param_site(x.name.view(), p == nullptr ? x.initial : Tensor(), &slot.constraint, {});
+  if (WICK_UNLIKELY(p == nullptr)) p = store.find(x.name);
+  if (WICK_UNLIKELY(p == nullptr)) return x.bind(v);  // a handler has given a value: the store has none
+  if (WICK_UNLIKELY(!x.initial.empty())) x.initial = Tensor();
   const Tensor& u = p->unconstrained();
-  const bool plain = context.innermost == nullptr || (TensorAccess::is_block(v) && TensorAccess::is_block(u) && TensorAccess::block(v) == TensorAccess::block(u));
-  if (plain && context.tape == nullptr)
-    x.release();  // the store has it
+  const bool stored = context.innermost == nullptr || (TensorAccess::is_block(v) && TensorAccess::is_block(u) && TensorAccess::block(v) == TensorAccess::block(u));
+  if (stored && context.tape == nullptr)
+    x.release();
   else
     x.bind(v);
 }
