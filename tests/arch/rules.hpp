@@ -42,6 +42,9 @@ inline const std::set<std::string> heavy = {"iostream", "sstream", "functional",
 /// The headers that users include to get everything; all.hpp adds to wick.hpp what is too heavy for it.
 inline const std::set<std::string> umbrellas = {"wick/wick.hpp", "wick/all.hpp"};
 
+/// What an example may include of wick, as its users would.
+inline const std::set<std::string> of_examples = {"wick/wick.hpp", "wick/nn/nn.hpp"};
+
 /// Blanks comments, and keeps line breaks.
 inline std::string without_comments(const std::string& text) {
   std::string out = text;
@@ -140,8 +143,8 @@ inline void check_includes(const Files& files, Violations& out) {
       if (example) {
         const bool standard = !include.quoted && to.find('/') == std::string::npos;
         const bool own = include.quoted && starts_with_folder(to, "examples") && files.contains(to);
-        if (to != "wick/wick.hpp" && !standard && !own)
-          broken = "an example includes <wick/wick.hpp> and the standard library";
+        if (!of_examples.contains(to) && !standard && !own)
+          broken = "an example includes <wick/wick.hpp>, <wick/nn/nn.hpp> and the standard library";
       } else if (ours) {
         broken = files.contains(to) ? broken_layering(path, to) : std::optional<std::string>("there is no such header");
       } else {
