@@ -7,7 +7,7 @@
 #include <wick/core/list.hpp>
 #include <wick/core/owner.hpp>
 #include <wick/effect/param_store.hpp>
-#include <wick/infer/elbo.hpp>
+#include <wick/infer/elbo_terms.hpp>
 #include <wick/io/progress.hpp>
 #include <wick/optim/adam.hpp>
 
@@ -92,6 +92,11 @@ class SviState {
 
   /// The loss alone, on draws of its own.
   WICK_NOINLINE double evaluate(const Program& program, const Trace_ELBO& elbo) {
+    return inspect(program, elbo, [](const ParticleTraces&) {});
+  }
+  /// The same, with a look at the traces of each particle.
+  template <class Look>
+  double inspect(const Program& program, const Trace_ELBO& elbo, Look look) {
     ParamStore& store = param_store();
     const ParamStore::Step under_way(store);
     const std::size_t before = store.size();
@@ -101,6 +106,7 @@ class SviState {
     try {
       for (Index p = 0; p < elbo.num_particles(); ++p) {
         loss += elbo.particle(program, traces_, {seed_, step, static_cast<std::uint64_t>(p), true});
+        look(traces_);
         traces_.clear();
       }
     } catch (...) {
@@ -250,6 +256,18 @@ class SVI {
   template <class... T>
   double evaluate_loss(const T&... x) {
     return call([&](const detail::Program& p) { return state_.evaluate(p, elbo_); }, x...);
+  }
+  /// An estimate of the ELBO on fresh draws, in its parts: per site, likelihood, global and local KL.
+  template <class... T>
+  ElboTerms elbo_terms(const T&... x) {
+    return call(
+        [&](const detail::Program& p) {
+          ElboTerms terms;
+          const double weight = 1.0 / static_cast<double>(elbo_.num_particles());
+          terms.finish(state_.inspect(p, elbo_, [&](const detail::ParticleTraces& t) { terms.add(t, weight); }));
+          return terms;
+        },
+        x...);
   }
   /// Many steps; returns the losses. See RunOptions for progress display and callback.
   template <class... T>
