@@ -21,6 +21,21 @@ class OccurrenceTable {
     ++generation_;
     used_ = 0;
   }
+  /// f(pair, count) for every pair that was drawn.
+  template <class F>
+  void each(F f) const {
+    for (std::size_t i = 0; i < capacity_; ++i)
+      if (slots_[i].generation == generation_) f(slots_[i].pair, slots_[i].count);
+  }
+  /// Makes room for `n` pairs, so that `restore` of so many does not throw.
+  void reserve(std::size_t n) {
+    while (capacity_ < 2 * (n + 1)) grow();
+  }
+  /// This pair was drawn so often.
+  void restore(std::uint64_t pair, std::uint64_t count) noexcept {
+    next(pair);
+    find(pair).count = count;
+  }
   /// How many draws of this pair came before; counts this one.
   std::uint64_t next(std::uint64_t pair) {
     if (WICK_UNLIKELY(2 * (used_ + 1) > capacity_)) grow();

@@ -196,6 +196,10 @@ class ParamStore {
   }
   /// Adds a parameter from its constrained initial value. Throws E233 for a value outside the constraint.
   Param& add(Name name, const Tensor& init, const Constraint& constraint);
+  /// Adds a parameter from its unconstrained value, in storage of its own. For checkpoints.
+  Param& add_unconstrained(Name name, const Constraint& constraint, Tensor u);
+  /// Whether a step of inference is under way.
+  bool in_step() const noexcept { return steps_ != 0; }
   /// Forgets the parameters added after there were `size`: what a failed step made goes with it.
   void truncate(std::size_t size) {
     if (size >= params_.size()) return;
@@ -270,6 +274,9 @@ WICK_COLD inline Param& ParamStore::add(Name name, const Tensor& init, const Con
   Index bad = -1;
   Tensor u = detail::unconstrain(init, constraint, bad);
   if (bad >= 0) raise_outside(name, constraint, init, bad);
+  return add_unconstrained(name, constraint, std::move(u));
+}
+WICK_COLD inline Param& ParamStore::add_unconstrained(Name name, const Constraint& constraint, Tensor u) {
   params_.push_back({name, detail::Owner<Param>(new Param(name, constraint, std::move(u)))});
   ++generation_;
   index_newest();

@@ -119,6 +119,13 @@ class SviState {
 
   std::uint64_t steps() const noexcept { return step_; }
   std::uint64_t seed() const noexcept { return seed_; }
+  /// What a checkpoint keeps of it.
+  struct Position {
+    std::uint64_t seed, step, evaluation;
+  };
+  Position position() const noexcept { return {seed_, step_, evaluation_}; }
+  /// Goes on from there, with an optimiser that has state of this store's parameters alone. Changes nothing if it throws.
+  void go_to(const Position& p, const ParamStore& store);
 
  private:
   double differentiate(const Program& program, const Trace_ELBO& elbo, Draws draws);
@@ -166,6 +173,16 @@ WICK_COLD inline void SviState::forget_removed(const ParamStore& store, Optimize
   for (const ParamStep& p : params_)
     if (!known.contains(p.key)) trained_.push_back({p.key, &store});
   generation_ = store.generation();
+}
+
+WICK_COLD inline void SviState::go_to(const Position& p, const ParamStore& store) {
+  List<Trained> trained;
+  for (const Param& x : store) trained.push_back({x.serial(), &store});
+  trained_.swap(trained);
+  generation_ = store.generation();
+  seed_ = p.seed;
+  step_ = p.step;
+  evaluation_ = p.evaluation;
 }
 
 inline double SviState::differentiate(const Program& program, const Trace_ELBO& elbo, Draws draws) {
@@ -289,6 +306,8 @@ class SVI {
   const Elbo& elbo() const noexcept { return elbo_; }
   /// Steps tried so far.
   std::uint64_t steps() const noexcept { return state_.steps(); }
+  /// For checkpoints.
+  detail::SviState& state() noexcept { return state_; }
 
  private:
   template <class Run, class... T>

@@ -62,6 +62,14 @@ class Adam final : public Optimizer {
     }
   }
 
+  template <class A>
+  void archive(A& a) {
+    a.section("Adam");
+    a.value(o_.lr);
+    a.option("beta1", o_.beta1), a.option("beta2", o_.beta2), a.option("eps", o_.eps);
+    a.slots(slots_);
+  }
+
  private:
   static void check(const AdamOptions& o) {
     const bool ok = o.lr >= 0 && o.lr < detail::kInf && o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1 && o.eps > 0 && o.eps < detail::kInf;

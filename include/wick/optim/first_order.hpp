@@ -70,6 +70,14 @@ class FirstOrder : public Optimizer {
     }
   }
 
+  template <class A>
+  void archive(A& a) {
+    a.section(Self::name);
+    a.value(o_.lr);
+    Self::visit(o_, [&](const char* option, double x) { a.option(option, x); });
+    a.slots(slots_);
+  }
+
  protected:
   void before(std::span<const ParamStep>) noexcept {}
   Options o_;

@@ -8,7 +8,7 @@
 
 #include <wick/core/context.hpp>
 #include <wick/core/owner.hpp>
-#include <wick/optim/slots.hpp>
+#include <wick/optim/optim_archive.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
@@ -30,6 +30,13 @@ class AnyOptimizer {
   }
   Optimizer* operator->() const noexcept { return optimizer_.get(); }
   void set_rate_factor(double factor) const noexcept { ops_->set_rate_factor(*optimizer_, factor); }
+  template <class A>
+  void archive(A& a) const {
+    if constexpr (std::is_same_v<A, OptimWriter>)
+      ops_->save(*optimizer_, a);
+    else
+      ops_->load(*optimizer_, a);
+  }
   /// Whether both are the same but for their state, as far as that can be told.
   bool same_options(const AnyOptimizer& o) const { return ops_ == o.ops_ && ops_->same(*optimizer_, *o.optimizer_); }
 
@@ -38,7 +45,16 @@ class AnyOptimizer {
     Optimizer* (*copy)(const Optimizer&);
     void (*set_rate_factor)(Optimizer&, double) noexcept;
     bool (*same)(const Optimizer&, const Optimizer&);
+    void (*save)(Optimizer&, OptimWriter&);
+    void (*load)(Optimizer&, OptimReader&);
   };
+  template <class O, class A>
+  static void archive_of(Optimizer& o, A& a) {
+    if constexpr (can_be_archived<O>)
+      static_cast<O&>(o).archive(a);
+    else
+      raise<UsageError>("wick.checkpoint.E639", "", {"an optimiser in PerParam has no archive(a): its state cannot be part of a checkpoint"}, {"give its type template <class A> void archive(A& a), as docs/writing-a-constraint-or-optimizer.md shows"});
+  }
   template <class O>
   static constexpr Ops ops_of{[](const Optimizer& o) -> Optimizer* { return new O(static_cast<const O&>(o)); },
                               [](Optimizer& o, double factor) noexcept {
@@ -48,7 +64,8 @@ class AnyOptimizer {
                                 if constexpr (requires(const O& x) { { x.options() == x.options() } -> std::same_as<bool>; })
                                   return static_cast<const O&>(a).options() == static_cast<const O&>(b).options();
                                 return false;
-                              }};
+                              },
+                              &archive_of<O, OptimWriter>, &archive_of<O, OptimReader>};
   const Ops* ops_;
   Owner<Optimizer> optimizer_;
 };
@@ -128,6 +145,17 @@ class PerParam final : public Optimizer {
     for (const Group& g : groups_)
       if (!g.part.empty()) g.optimizer->step(g.part);
   }
+  template <class A>
+  void archive(A& a) {
+    a.section("PerParam");
+    a.slots(known_);
+    if constexpr (std::is_same_v<A, OptimReader>) regroup(a);
+    std::uint64_t groups = groups_.size();
+    a.count(groups);
+    if constexpr (std::is_same_v<A, OptimReader>)
+      if (!a.failed() && groups != groups_.size()) a.differs({"it has ", static_cast<Index>(groups), " optimisers in PerParam, this program ", static_cast<Index>(groups_.size())});
+    for (const Group& g : groups_) g.optimizer.archive(a);
+  }
 
  private:
   struct Group {
@@ -156,6 +184,20 @@ class PerParam final : public Optimizer {
       if (groups_[i].params(p.name)) group = i;
     groups_[group].used = true;
     known_.add(p.key, p.size).a = static_cast<double>(group);
+  }
+  /// Finds the groups of parameters that were read by asking anew, in the order in which they were first seen.
+  void regroup(OptimReader& a) {
+    const detail::Slots read = known_;
+    known_.clear();
+    if (choose_) groups_.clear();
+    detail::KeyTable places;
+    for (std::size_t i = 0; i < a.params().size(); ++i) places.put(a.params()[i].key, i);
+    for (std::size_t i = 0; i < read.size(); ++i) {
+      const OptimReader::Stored& p = a.params()[places.find(read[i].key)];
+      add({p.key, p.name, nullptr, nullptr, p.size});
+      if (known_[i].a != read[i].a) a.differs({"parameter \"", p.name, "\" belongs to another rule of PerParam"});
+    }
+    warned_ = true;
   }
   /// The group that the callable's optimiser for this name is in; a new one unless there is one with the same options.
   std::size_t chosen(std::string_view name) {

@@ -135,6 +135,13 @@ class Scheduled final : public Optimizer {
     optimizer_.step(params);
     ++steps_;
   }
+  template <class A>
+  void archive(A& a) {
+    a.section("Scheduled");
+    a.count(steps_);
+    a.option("the schedule's factor for the next step", schedule_(steps()));
+    optimizer_.archive(a);
+  }
 
  private:
   O optimizer_;

@@ -16,7 +16,7 @@ class Slots {
     Index size;          ///< of the parameter
     double a, b, c;
   };
-  /// `first` is what the elements of the arrays begin with.
+  /// `first` is what the elements of the arrays are at first.
   explicit Slots(unsigned arrays, double first = 0) : arrays_(arrays), first_(first) {}
 
   /// Makes room for parameters that are new. When memory runs out, those that have room keep it; it changes no step.
@@ -46,6 +46,12 @@ class Slots {
     table_.clear();
     if (kept > kScan)
       for (std::size_t i = 0; i < kept; ++i) table_.put(slots_[i].key, i);
+  }
+
+  void clear() noexcept {
+    slots_.clear();
+    numbers_.clear();
+    table_.clear();
   }
 
   std::size_t size() const noexcept { return slots_.size(); }
