@@ -62,22 +62,22 @@ TEST_CASE("init: laws, shapes and errors", "[nn][init]") {
     CHECK(std::abs(r - sd) < 0.03 * sd);  // four standard errors of 10,000 draws at most
     if (bound > 0) CHECK(max(abs(f(s, key))).item() <= bound);
   };
-  law(init::fan_in(), 1 / std::sqrt(150.0), 1 / std::sqrt(50.0));
-  law(init::xavier_uniform(2.0), 2 * std::sqrt(2.0 / 250), 2 * std::sqrt(6.0 / 250));
-  law(init::xavier_normal(), std::sqrt(2.0 / 250), 0);
-  law(init::kaiming_uniform(), std::sqrt(2.0 / 50), std::sqrt(6.0 / 50));
-  law(init::kaiming_normal(1.0), std::sqrt(1.0 / 50), 0);
-  law(init::uniform(-3, 3), std::sqrt(3.0), 3);
-  law(init::normal(0, 2), 2, 0);
+  law(initializers::fan_in(), 1 / std::sqrt(150.0), 1 / std::sqrt(50.0));
+  law(initializers::xavier_uniform(2.0), 2 * std::sqrt(2.0 / 250), 2 * std::sqrt(6.0 / 250));
+  law(initializers::xavier_normal(), std::sqrt(2.0 / 250), 0);
+  law(initializers::kaiming_uniform(), std::sqrt(2.0 / 50), std::sqrt(6.0 / 50));
+  law(initializers::kaiming_normal(1.0), std::sqrt(1.0 / 50), 0);
+  law(initializers::uniform(-3, 3), std::sqrt(3.0), 3);
+  law(initializers::normal(0, 2), 2, 0);
   for (const Shape& shape : {Shape{4, 4}, Shape{3, 7}, Shape{7, 3}}) {
-    const Tensor q = init::orthogonal(2.0)(shape, key);
+    const Tensor q = initializers::orthogonal(2.0)(shape, key);
     const Tensor gram = shape[0] <= shape[1] ? matmul(q, transpose(q)) : matmul(transpose(q), q);
-    CHECK(distance(gram, 4.0 * init::identity()(gram.shape(), key)) < 1e-13);
+    CHECK(distance(gram, 4.0 * initializers::identity()(gram.shape(), key)) < 1e-13);
   }
-  CHECK(numbers(init::identity()({2, 3}, key)) == Numbers{1, 0, 0, 0, 1, 0});
-  CHECK(numbers(init::constant(3)({2}, key)) == Numbers{3, 3});
-  CHECK(numbers(init::uniform(1, 1)({0}, key)).empty());
-  const auto matrix = expect_error<ShapeError>([&] { return init::orthogonal()({3}, key); }, "wick.nn.E505", "", "init::uniform");
+  CHECK(numbers(initializers::identity()({2, 3}, key)) == Numbers{1, 0, 0, 0, 1, 0});
+  CHECK(numbers(initializers::constant(3)({2}, key)) == Numbers{3, 3});
+  CHECK(numbers(initializers::uniform(1, 1)({0}, key)).empty());
+  const auto matrix = expect_error<ShapeError>([&] { return initializers::orthogonal()({3}, key); }, "wick.nn.E505", "", "initializers::uniform");
   const auto value = expect_error<ShapeError>([&] { return Init(Tensor{1, 2})({3}, key); }, "wick.nn.E506", "", "parameter's shape");
   INFO(matrix.text << value.text);
   CHECK((matrix.ok && value.ok));
@@ -89,7 +89,7 @@ TEST_CASE("Linear: begins as PyTorch's, and options", "[nn][linear]") {
   CHECK(max(abs(net.weight)).item() <= 0.1);
   CHECK(max(abs(net.weight)).item() > 0.099);
   CHECK(max(abs(net.bias)).item() <= 0.1);
-  const Linear bare(2, 2, {.bias = false, .weight_init = init::identity()});
+  const Linear bare(2, 2, {.bias = false, .weight_init = initializers::identity()});
   CHECK(bare.bias.empty());
   CHECK(same(bare(Tensor{3, 4}), Tensor{3, 4}));
   const Linear rates(1, 2, {.weight_init = 0.5, .weight_constraint = constraints::positive});
@@ -106,4 +106,70 @@ TEST_CASE("Sequential: names by place, functions as layers", "[nn][sequential]")
   CHECK(same(net(x), 2 * tanh(linear(h, net.get("2.0.weight"), net.get("2.0.bias")))));
   CHECK(net.size() == 4);
   CHECK(same(Sequential()(x), x));
+}
+
+TEST_CASE("LayerNorm: value, gradient, errors", "[nn][layer_norm]") {
+  const LayerNorm net(3), wide(Shape{2, 3}, {.eps = 0.1, .affine = false});
+  const Tensor x = some({2, 2, 3});
+  Numbers rows, blocks;
+  const auto normalise = [&](Numbers& to, Index n, double eps) {
+    for (Index i = 0; i < x.numel(); i += n) {
+      double m = 0, v = 0;
+      for (Index k = 0; k < n; ++k) m += x.data()[i + k] / static_cast<double>(n);
+      for (Index k = 0; k < n; ++k) v += (x.data()[i + k] - m) * (x.data()[i + k] - m) / static_cast<double>(n);
+      for (Index k = 0; k < n; ++k) to.push_back((x.data()[i + k] - m) / std::sqrt(v + eps));
+    }
+  };
+  normalise(rows, 3, 1e-5);
+  normalise(blocks, 6, 0.1);
+  CHECK(distance(net(x), from_values(x.shape(), rows)) < 1e-14);
+  CHECK(distance(wide(x), from_values(x.shape(), blocks)) < 1e-14);
+  expect_gradient("LayerNorm", [&](const Tensor& t, const Tensor& w, const Tensor& b) {
+    const handlers::scale program(1.0);  // what is bound holds as long as a handler is there
+    net.parameter("weight").bind(w);
+    return linear(net(t), b);
+  }, x, ones({3}), some({2, 3}));
+  const auto report = expect_error<ShapeError>([&] { net(some({3, 2})); }, "wick.nn.E518", "", "last dimensions");
+  INFO(report.text);
+  CHECK(report.ok);
+}
+
+TEST_CASE("Embedding: rows, gradients of repeated ones, padding", "[nn][embedding]") {
+  const Embedding net(4, 2), padded(4, 2, {.padding_index = 1});
+  const Tensor i{{0, 3}, {3, 1}};
+  CHECK(net(i).shape() == Shape{2, 2, 2});
+  CHECK(same(slice(reshape(net(i), {4, 2}), 0, 1, 2), slice(net.weight, 0, 3, 4)));
+  CHECK(numbers(value_and_grad(net, [&] { return sum(net(i)); }).second[0].gradient) == Numbers{1, 1, 1, 1, 0, 0, 2, 2});
+  CHECK(numbers(value_and_grad(padded, [&] { return sum(padded(i)); }).second[0].gradient) == Numbers{1, 1, 0, 0, 0, 0, 2, 2});
+  CHECK(numbers(padded(Tensor(1))) == Numbers{0, 0});
+  const FreshStore fresh;
+  module("things", net);
+  const auto report = expect_error<ShapeError>([&] { net(Tensor{4}); }, "wick.op.E127", "things", "");
+  INFO(report.text);
+  CHECK((report.ok || report.message.find("wick.op.E127: at site \"things\"") == 0));
+  CHECK_THROWS_AS(Embedding(4, 2, {.padding_index = 4}), DomainError);
+}
+
+TEST_CASE("Dropout: keyed noise in training, nothing in evaluation", "[nn][dropout]") {
+  const Dropout net(0.3), other(0.3);
+  const Tensor x = ones({100, 100});
+  const auto draw = [&](std::uint64_t seed) { return handlers::seed([&] { return net(x); }, seed)(); };
+  const Tensor y = draw(1);
+  CHECK(same(draw(1), y));
+  CHECK_FALSE(same(draw(2), y));
+  CHECK(max(y).item() == 1 / 0.7);
+  const double dropped = mean(y == 0.0).item();
+  CHECK(std::abs(dropped - 0.3) < 4 * std::sqrt(0.3 * 0.7 / 1e4));
+  handlers::seed([&] { CHECK_FALSE(same(net(x), net(x))); }, 1)();
+  const FreshStore fresh;
+  module("a", net), module("b", other);
+  const Tensor a = draw(1);
+  CHECK_FALSE(same(a, handlers::seed([&] { return other(x); }, 1)()));  // each layer has noise of its own
+  CHECK(same(grad([&](const Tensor& t) { return sum(handlers::seed([&] { return net(t); }, 1)()); })(x), a));
+  net.eval();
+  CHECK(same(net(x), x));
+  CHECK(max(Dropout(1.0)(x)).item() == 0);
+  const auto report = expect_error<DomainError>([] { Dropout(1.5); }, "wick.nn.E519", "", "0 <= p < 1");
+  INFO(report.text);
+  CHECK(report.ok);
 }

@@ -44,7 +44,7 @@ struct GatedTransition : Module {
   GatedTransition(Index z, Index hidden)
       : lin_gate(register_module("lin_gate", Linear(z, hidden))), lin_gate_out(register_module("lin_gate_out", Linear(hidden, z))),
         lin_prop(register_module("lin_prop", Linear(z, hidden))), lin_prop_out(register_module("lin_prop_out", Linear(hidden, z))),
-        lin_z(register_module("lin_z", Linear(z, z, {.weight_init = init::identity(), .bias_init = init::zeros()}))) {}
+        lin_z(register_module("lin_z", Linear(z, z, {.weight_init = initializers::identity(), .bias_init = initializers::zeros()}))) {}
   std::pair<Tensor, Tensor> operator()(const Tensor& z) const {
     const Tensor gate = sigmoid(lin_gate_out(relu(lin_gate(z)))), prop = lin_prop_out(relu(lin_prop(z)));
     return {(1 - gate) * lin_z(z) + gate * prop, softplus(prop) + 1e-4};

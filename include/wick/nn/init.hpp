@@ -10,7 +10,7 @@
 
 namespace wick::inline WICK_ABI {
 
-/// How a parameter begins: a rule from namespace `init`, or a tensor, which is the value itself (numbers fill any shape).
+/// How a parameter begins: a rule from namespace `initializers`, or a tensor, which is the value itself (numbers fill any shape).
 ///
 /// The numbers depend on the key and the shape alone. Space: values are constrained, as in `param`.
 class Init {
@@ -21,6 +21,12 @@ class Init {
   Init(const T& value) : value_(value) {}  // NOLINT: implicit by design
   Init(Rule rule, double a, double b = 0) : rule_(rule), a_(a), b_(b) {}
 
+  /// The same, but row `row` of the parameter is 0.
+  Init with_zero_row(Index row) const {
+    Init out = *this;
+    out.zero_row_ = row;
+    return out;
+  }
   /// Whether it says anything: one of the empty tensor does not.
   bool given() const noexcept { return rule_ != Rule::value || !value_.empty(); }
   /// The value for a parameter of this shape. Throws wick.nn.E505 for a rule that wants a matrix, E506 for a tensor of another shape.
@@ -30,11 +36,12 @@ class Init {
   void fill(const Shape& shape, Key key, double* out) const;
   [[noreturn]] WICK_COLD static void raise_matrix(const Shape& s) {
     detail::raise<ShapeError>("wick.nn.E505", "", {"this initialiser wants a parameter of at least two dimensions, (outputs, inputs), not shape ", s},
-                              {"use init::uniform, init::normal or a value"});
+                              {"use initializers::uniform, initializers::normal or a value"});
   }
   Rule rule_ = Rule::value;
   double a_ = 0, b_ = 0;
   Tensor value_;
+  Index zero_row_ = -1;
 };
 
 namespace detail {
@@ -113,15 +120,17 @@ WICK_COLD inline Tensor Init::operator()(const Shape& shape, Key key) const {
     if (!number && !(value_.shape() == shape && !value_.empty()))
       detail::raise<ShapeError>("wick.nn.E506", "", {"the initial value has shape ", value_.shape(), ", the parameter ", shape}, {"give a number or a tensor of the parameter's shape"});
     for (Index i = 0; i < shape.numel(); ++i) to[i] = value_.data()[number ? 0 : i];
-    return out;
+  } else {
+    if (shape.rank() < 2 && rule_ > Rule::normal) raise_matrix(shape);
+    fill(shape, key, to);
   }
-  if (shape.rank() < 2 && rule_ > Rule::normal) raise_matrix(shape);
-  fill(shape, key, to);
+  const Index row = zero_row_ < 0 ? 0 : shape.numel() / shape[0];
+  for (Index i = 0; i < row; ++i) to[zero_row_ * row + i] = 0;
   return out;
 }
 
-/// Initialisers, named as in PyTorch's `nn.init`. Parameters have shape (outputs, inputs): fan_in is the number of inputs, fan_out of outputs.
-namespace init {
+/// Initializers, named as in PyTorch's `nn.init`. Parameters have shape (outputs, inputs): fan_in is the number of inputs, fan_out of outputs.
+namespace initializers {
 
 inline Init constant(double c) { return Init(c); }
 inline Init zeros() { return Init(0.0); }
@@ -141,6 +150,6 @@ inline Init identity(double gain = 1.0) { return {Init::Rule::identity, gain}; }
 /// A random matrix with orthonormal rows or columns, whichever are fewer, times `gain`. Source: Saxe et al. 2013.
 inline Init orthogonal(double gain = 1.0) { return {Init::Rule::orthogonal, gain}; }
 
-}  // namespace init
+}  // namespace initializers
 
 }  // namespace wick::inline WICK_ABI

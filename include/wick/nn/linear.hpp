@@ -2,6 +2,8 @@
 /// Linear: x Wᵀ + b.
 #pragma once
 
+#include <wick/ad/matmul_batch.hpp>
+#include <wick/ad/ops_shape.hpp>
 #include <wick/nn/linear_op.hpp>
 #include <wick/nn/module.hpp>
 
@@ -33,12 +35,24 @@ WICK_COLD inline void check_sizes(const std::string& kind, std::initializer_list
     if (n < 1) raise<DomainError>("wick.nn.E509", "", {std::string_view(kind), ": size ", n, " is not at least 1"}, {"give the number of inputs, outputs or units"});
 }
 
+/// Weights with batch dimensions, as priors in plates give them: they broadcast with those of x, element by element.
+WICK_COLD inline Tensor linear_batch(const Tensor& x, const Tensor& w, const Tensor& b) {
+  Tensor y;
+  if (w.dim() == 2)
+    y = linear(x, w);
+  else if (w.shape().from_right(-3) == 1 && x.dim() > 1)  // one weight for all rows of x
+    y = matmul(x, transpose(squeeze(w, -3)));
+  else
+    y = squeeze(matmul(w, unsqueeze(x, -1)), -1);
+  return b.empty() ? y : y + b;
+}
+
 }  // namespace detail
 
 /// Options of Linear; the constraints are those of `param`.
 struct LinearOptions {
   bool bias = true;
-  Init weight_init = init::fan_in();
+  Init weight_init = initializers::fan_in();
   /// Left out: uniform between ±1 / √inputs, as in PyTorch.
   Init bias_init = Init(Tensor());
   Constraint weight_constraint = constraints::real;
@@ -48,6 +62,7 @@ struct LinearOptions {
 /// x weightᵀ + bias, over the last dimension of inputs of any leading shape.
 ///
 /// Parameters: weight (outputs, inputs), bias (outputs). Shapes: (…, inputs) to (…, outputs). Throws: wick.nn.E509 (a size below 1), E511 (another width).
+/// A weight that has batch dimensions, being drawn in a plate or for many particles, broadcasts them with those of the inputs.
 class Linear : public Module {
  public:
   Parameter weight, bias;
@@ -56,13 +71,14 @@ class Linear : public Module {
     detail::check_sizes(state()->kind, {inputs, outputs});
     const double bound = 1.0 / std::sqrt(static_cast<double>(inputs.value));
     weight = register_parameter("weight", Shape{outputs, inputs}, o.weight_init, o.weight_constraint);
-    if (o.bias) bias = register_parameter("bias", Shape{outputs}, o.bias_init.given() ? o.bias_init : init::uniform(-bound, bound), o.bias_constraint);
+    if (o.bias) bias = register_parameter("bias", Shape{outputs}, o.bias_init.given() ? o.bias_init : initializers::uniform(-bound, bound), o.bias_constraint);
   }
   Tensor operator()(const Tensor& x) const {
     const detail::ModuleState& s = *state();
     detail::check_width(s, x, inputs_);
     const detail::Binding* b = detail::binding_of(s);
-    return linear(x, detail::read_slot(s, b, 0), bias.empty() ? Tensor() : detail::read_slot(s, b, 1));
+    const Tensor w = detail::read_slot(s, b, 0), c = bias.empty() ? Tensor() : detail::read_slot(s, b, 1);
+    return WICK_LIKELY(w.dim() == 2 && c.dim() <= 1) ? linear(x, w, c) : detail::linear_batch(x, w, c);
   }
 
  private:

@@ -44,9 +44,14 @@ inline void Parameter::set(const Tensor& v) const {
   Slot& s = slot();
   if (v.empty() || !(v.shape() == s.shape))
     raise<ShapeError>("wick.nn.E506", module_path(*state_), {"the value for \"", std::string_view(s.name), "\" has shape ", v.shape(), ", the parameter ", s.shape}, {"give a value of the parameter's shape"});
-  const Binding* b = binding_of(*state_);
-  if (b != nullptr && index_ < b->bound.size() && b->bound[index_].name && param_store().find(b->bound[index_].name) != nullptr)
-    return param_store().set(b->bound[index_].name.view(), v);
+  Binding* b = binding_of(*state_);
+  if (b != nullptr && index_ < b->bound.size()) {
+    Bound& x = b->bound[index_];
+    if (x.name && param_store().find(x.name) != nullptr) {
+      param_store().set(x.name.view(), v);
+      return x.release();
+    }
+  }
   const Index bad = s.constraint.first_violation(v);
   if (bad >= 0)
     raise<DomainError>("wick.param.E233", module_path(*state_), {"value", index_text(s.shape, bad), " of \"", std::string_view(s.name), "\" is not inside ", s.constraint.text()},
@@ -55,6 +60,10 @@ inline void Parameter::set(const Tensor& v) const {
   auto fresh = std::make_unique<Tensor>(TensorAccess::detached(dense(v, room)));
   delete s.own.load();
   s.own.store(fresh.release());
+  if (b != nullptr && index_ < b->bound.size()) {
+    b->bound[index_].release();
+    b->bound[index_].initial = Tensor();
+  }
 }
 
 /// A named set of parameters and submodules. A module is a handle: copies share parameters and mode, so that a lambda that captured one by

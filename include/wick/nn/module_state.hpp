@@ -50,6 +50,7 @@ struct Bound {
   Name name;                 ///< in the stores; none before `module`
   std::uint64_t run = 0;     ///< the recording whose value it is, as long as that is under way
   std::uint64_t stack = 0;   ///< or the handler stack
+  bool outside = false;      ///< bound where no handler was: holds until one is
   std::uint32_t record = 0;
   Kind kind = Kind::constant;
   double number = 0;
@@ -67,6 +68,7 @@ struct Bound {
     Tape* tape = context.tape;
     if (tape == nullptr || TensorAccess::run(v) != tape->run()) {
       stack = context.stacks;
+      outside = context.innermost == nullptr;
       value = v;
       return;
     }
@@ -86,7 +88,7 @@ struct Bound {
   }
   bool in_force() const noexcept {
     if (run != 0) return tape_slots[run & (kTapeSlots - 1)].live.load_relaxed() == run;
-    return !value.empty() && context.innermost != nullptr && stack == context.stacks;
+    return !value.empty() && stack == context.stacks && outside == (context.innermost == nullptr);
   }
   Tensor bound() const {
     if (!value.empty()) return value;

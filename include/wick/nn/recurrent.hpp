@@ -5,6 +5,7 @@
 #include <wick/ad/ops_index.hpp>
 #include <wick/ad/ops_math.hpp>
 #include <wick/ad/ops_shape.hpp>
+#include <wick/nn/dropout.hpp>
 #include <wick/nn/linear.hpp>
 
 namespace wick::inline WICK_ABI {
@@ -15,6 +16,7 @@ struct RecurrentOptions {
   bool bias = true;
   bool reverse = false;
   bool bidirectional = false;
+  double dropout = 0.0;                    ///< between layers, in training
   std::string_view nonlinearity = "tanh";  ///< of RNN: "tanh" or "relu"
 };
 
@@ -107,16 +109,18 @@ class Recurrent : public Module {
   Tensor state_of(const Tensor& given, const char* name, Index which, const Shape& batch) const;
   detail::Cell cell_;
   Index inputs_, units_, layers_;
+  double dropout_;
   bool bias_, reverse_, both_;
 };
 
 inline Recurrent::Recurrent(const char* name, detail::Cell cell, Index gates, Count inputs, Count units, const RecurrentOptions& o)
-    : Module(detail::sizes_text(name, {inputs, units})), cell_(cell), inputs_(inputs), units_(units), layers_(o.num_layers), bias_(o.bias), reverse_(o.reverse), both_(o.bidirectional) {
+    : Module(detail::sizes_text(name, {inputs, units})), cell_(cell), inputs_(inputs), units_(units), layers_(o.num_layers), dropout_(o.dropout), bias_(o.bias), reverse_(o.reverse), both_(o.bidirectional) {
   detail::check_sizes(state()->kind, {inputs, units, o.num_layers});
   if (o.reverse && o.bidirectional)
     detail::raise<UsageError>("wick.nn.E508", "", {std::string_view(state()->kind), ": reverse and bidirectional exclude each other"}, {"drop reverse: bidirectional runs both ways"});
+  if (!(o.dropout >= 0 && o.dropout <= 1)) detail::raise_dropout(o.dropout);
   const double bound = 1.0 / std::sqrt(static_cast<double>(units.value));
-  const Init uniform = init::uniform(-bound, bound);
+  const Init uniform = initializers::uniform(-bound, bound);
   for (Index layer = 0; layer < layers_; ++layer)
     for (int way = 0; way < (both_ ? 2 : 1); ++way) {
       const std::string end = "_l" + std::to_string(layer) + (way == 1 ? "_reverse" : "");
@@ -175,6 +179,7 @@ inline SequenceOutput Recurrent::operator()(const Tensor& x, const SequenceOptio
   SequenceOutput result{x, {}, {}};
   std::vector<Tensor> h, c;
   for (Index layer = 0; layer < layers_; ++layer) {
+    if (layer > 0) result.output = drop_out(*state(), result.output, dropout_);
     SequenceOutput part[2];
     for (Index way = 0; way < ways; ++way) {
       const Index which = layer * ways + way;
