@@ -34,6 +34,7 @@ TEST_CASE("steady state: a gradient of the operations beyond arithmetic allocate
   expect_none("choosing", [](const Tensor& t) { return sum(gather(t, at) + scatter_add(t, at, t)) + sum(one_hot(floor(t), 2)) + sum(masked_select(t, x > 0.7)); }, x);
   expect_none("products", [](const Tensor& t) { return dot(t, t) + sum(outer(t, t)) + sum(matmul(reshape(t, {3, 2, 6}), reshape(t, {3, 6, 2}))); }, x);
   expect_none("einsum", [](const Tensor& t) { return sum(einsum("ij,kj->ki", t, t)) + sum(diag(diagonal(t))) + sum(conv1d(t, reshape(t, {2, 6, 3}))); }, m);
+  expect_none("chosen rows", [](const Tensor& t) { return sum(dot_rows(t, Tensor{0, 0, 3}, t, Tensor{1, 2, 3})) + sum(dot_rows(t, floor(diagonal(t) * 0.1), t, floor(diagonal(t) * 0.2))); }, m);
   expect_none("triangles", [](const Tensor& t) { return sum(tril(t)) + sum(triu(t)) + sum(fill_tril(vech(t))); }, m);
   expect_none("linear algebra", [](const Tensor& t) { return sum(cholesky(t)) + sum(solve(t, t)) + sum(triangular_solve(t, t)) + sum(inverse(t)) + logdet(t); }, m);
 }

@@ -55,7 +55,7 @@ WICK_NOINLINE inline double fuse_sum_walk(FusePayload& p, const FuseOperands& o,
     if (a[k].keep == Keep::none) continue;
     a[k].keep = !w.step(k) ? Keep::sum : w.repeats(k) ? Keep::add : Keep::store;
     // What is summed run by run starts from zero.
-    if (a[k].partial != nullptr) std::memset(a[k].partial, 0, static_cast<std::size_t>(o.shapes[k]->numel()) * sizeof(double));
+    if (a[k].partial != nullptr && a[k].keep != Keep::store) std::memset(a[k].partial, 0, static_cast<std::size_t>(o.shapes[k]->numel()) * sizeof(double));
   }
   PairwiseSum total;
   PairwiseSum sums[kMaxFused];

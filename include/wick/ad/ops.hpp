@@ -6,6 +6,7 @@
 #include <wick/ad/einsum.hpp>
 #include <wick/ad/fuse.hpp>
 #include <wick/ad/matmul_batch.hpp>
+#include <wick/ad/ops_dot_rows.hpp>
 #include <wick/ad/ops_extreme.hpp>
 #include <wick/ad/ops_index.hpp>
 #include <wick/ad/ops_layout.hpp>
