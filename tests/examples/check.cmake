@@ -8,6 +8,8 @@
 #   files          CSV files
 #   pictures       drawn as .svg and .png where there is gnuplot; none if it does not say
 #   refused        arguments of its own options that it refuses
+#   arguments      its own options with which all this is done
+# A file <example>_more.cmake beside it is run at the end, for what only this example does.
 cmake_minimum_required(VERSION 3.25)
 set(count 1001)
 set(always loss_last200 seconds ns_per_step)
@@ -30,7 +32,7 @@ function(run variable wanted)
   if(DEFINED arg_PATH)
     set(environment "${CMAKE_COMMAND}" -E env "PATH=${arg_PATH}")
   endif()
-  execute_process(COMMAND ${environment} "${PROGRAM}" ${arg_UNPARSED_ARGUMENTS} WORKING_DIRECTORY "${SCRATCH}"
+  execute_process(COMMAND ${environment} "${PROGRAM}" ${arguments} ${arg_UNPARSED_ARGUMENTS} WORKING_DIRECTORY "${SCRATCH}"
                   RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE error)
   if(NOT status STREQUAL wanted)
     complain("${arg_UNPARSED_ARGUMENTS}: exit status ${status} instead of ${wanted}\n${output}${error}")
@@ -155,7 +157,7 @@ foreach(name IN LISTS pictures)
 endforeach()
 read_summary(same "${SCRATCH}/again/${NAME}")
 foreach(variable summary same)
-  string(REGEX REPLACE "\"[a-z_]*(seconds|ns_per_step)\": [^,\n]*" "" ${variable}_timeless "${${variable}}")
+  string(REGEX REPLACE "\"[a-z_]*(seconds|ns_per_step|peak_memory_bytes)\": [^,\n]*" "" ${variable}_timeless "${${variable}}")
 endforeach()
 if(NOT summary_timeless STREQUAL same_timeless)
   complain("the same seed gave another fit:\n${summary}${same}")
@@ -188,3 +190,6 @@ foreach(wrong --unknown steps --steps --steps=0 --steps=-3 --seed=x --seed= --ou
     complain("${wrong}: something was done: ${output}")
   endif()
 endforeach()
+
+unset(arguments)
+include("${CMAKE_CURRENT_LIST_DIR}/${NAME}_more.cmake" OPTIONAL)
