@@ -10,8 +10,10 @@
 #include <wick/effect/plate.hpp>
 #include <wick/effect/primitives.hpp>
 #include <wick/infer/importance.hpp>
+#include <wick/infer/loss_plateau.hpp>
 #include <wick/infer/predictive.hpp>
 #include <wick/infer/svi.hpp>
+#include <wick/infer/tail_average.hpp>
 #include <wick/optim/optim.hpp>
 #include <wick/tensor/eigen_source.hpp>
 #include <wick/tensor/make.hpp>
