@@ -11,6 +11,7 @@
 #include <wick/effect/primitives.hpp>
 #include <wick/infer/importance.hpp>
 #include <wick/infer/loss_plateau.hpp>
+#include <wick/infer/optimize.hpp>
 #include <wick/infer/predictive.hpp>
 #include <wick/infer/svi.hpp>
 #include <wick/infer/tail_average.hpp>
