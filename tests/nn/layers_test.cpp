@@ -3,6 +3,10 @@
 
 using namespace wick_test;
 
+namespace wick_test {
+Numbers recurrent_outputs(char kind);
+}
+
 namespace {
 
 double logistic(double x) { return 1.0 / (1.0 + std::exp(-x)); }
@@ -172,4 +176,17 @@ TEST_CASE("Dropout: keyed noise in training, nothing in evaluation", "[nn][dropo
   const auto report = expect_error<DomainError>([] { Dropout(1.5); }, "wick.nn.E519", "", "0 <= p < 1");
   INFO(report.text);
   CHECK(report.ok);
+}
+
+TEST_CASE("recurrent layers: second derivatives", "[nn][recurrent]") {
+  const FreshStore fresh;
+  for (const char kind : {'r', 't', 'g', 'l'}) {
+    const Recurrent net = kind == 'g' ? Recurrent(GRU(2, 3)) : kind == 'l' ? Recurrent(LSTM(2, 3)) : RNN(2, 3, {.nonlinearity = kind == 'r' ? "relu" : "tanh"});
+    expect_grad("recurrent layer", [&](const Tensor& x) { return net(x).output; }, some({2, 2}));
+    clear_param_store();
+    for (const std::string& path : net.parameter_names()) net.set(path, some(net.parameter(path).shape(), 1));
+    const Numbers here = numbers(net(some({2, 4, 2}), {.lengths = Tensor{4, 2}}).output), there = wick_test::recurrent_outputs(kind);
+    REQUIRE(here.size() == there.size());
+    for (std::size_t i = 0; i < here.size(); ++i) CHECK(std::abs(here[i] - there[i]) < 1e-14);
+  }
 }

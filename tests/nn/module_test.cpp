@@ -93,6 +93,49 @@ TEST_CASE("module: SVI trains what the run touches, and the module then has the 
   CHECK(heap.count() == 0);
 }
 
+TEST_CASE("module: a step of the deep Markov model allocates nothing", "[nn][module][svi]") {
+  const FreshStore fresh;
+  const Dmm net(2, 8, 1);
+  const Index steps = 6;
+  std::vector<std::string> z_names, x_names;
+  for (Index t = 0; t < steps; ++t) {
+    z_names.push_back("z_" + std::to_string(t));
+    x_names.push_back("x_" + std::to_string(t));
+  }
+  const Tensor x = some({steps, 1});
+  const auto model = [&](double annealing) {
+    module("dmm", net);
+    const Tensor noise = param("obs_scale", 1.0, constraints::positive);
+    Tensor z = net.z_0;
+    for (Index t = 0; t < steps; ++t) {
+      const auto [loc, scale] = net.transition(z);
+      {
+        const handlers::scale annealed(annealing);
+        z = sample(z_names[static_cast<std::size_t>(t)], Normal(loc, scale).to_event(1));
+      }
+      sample(x_names[static_cast<std::size_t>(t)], Normal(net.emitter(z), noise).to_event(1), obs(take(x, t)));
+    }
+  };
+  const auto guide = [&](double annealing) {
+    module("dmm", net);
+    const Tensor h = net.rnn(x, {.h0 = net.h_0}).output;
+    Tensor z = net.z_q_0;
+    for (Index t = 0; t < steps; ++t) {
+      const auto [loc, scale] = net.combiner(z, take(h, t));
+      const handlers::scale annealed(annealing);
+      z = sample(z_names[static_cast<std::size_t>(t)], Normal(loc, scale).to_event(1));
+    }
+  };
+  SVI svi(model, guide, Adam({.lr = 0.01}), Trace_ELBO(), {.seed = 1});
+  double first = 0, last = 0;
+  for (int i = 0; i < 100; ++i) first += svi.step(0.5);
+  const AllocationGuard heap;
+  for (int i = 0; i < 100; ++i) last += svi.step(0.5);
+  CHECK(heap.count() == 0);
+  CHECK(last < first);
+  CHECK(param_store().size() == net.parameter_names().size() + 1);
+}
+
 TEST_CASE("module: handlers see its parameters", "[nn][module][handler]") {
   const FreshStore fresh;
   const Linear net = small();

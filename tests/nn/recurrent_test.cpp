@@ -71,6 +71,16 @@ double largest_difference(const Tensor& a, const Numbers& b) {
 
 }  // namespace
 
+namespace wick_test {
+/// What the operation computes; layers_test.cpp compares the steps that have second derivatives.
+Numbers recurrent_outputs(char kind) {
+  const FreshStore fresh;
+  const Recurrent net = make(kind, 2, 3);
+  for (const std::string& path : net.parameter_names()) net.set(path, some(net.parameter(path).shape(), 1));
+  return numbers(net(some({2, 4, 2}), {.lengths = Tensor{4, 2}}).output);
+}
+}  // namespace wick_test
+
 TEST_CASE("recurrent layers: PyTorch's formulas, both directions, padded batches", "[nn][recurrent]") {
   const FreshStore fresh;
   for (const char kind : {'r', 't', 'g', 'l'})
@@ -143,6 +153,23 @@ TEST_CASE("recurrent layers: gradients", "[nn][recurrent][gradient]") {
       INFO(check.text);
       CHECK(check.ok);
     }
+}
+
+TEST_CASE("recurrent layers: what a mask hides leaves no trace", "[nn][recurrent][gradient]") {
+  const FreshStore fresh;
+  for (const char kind : {'r', 't', 'g', 'l'}) {
+    const Recurrent net = make(kind, 2, 3);
+    const Tensor x = some({2, 4, 2}), holes = where(Tensor{{{1}, {1}, {0}, {0}}, {{1}, {0}, {0}, {0}}}, x, detail::kNaN);
+    const Tensor lengths{2, 1};
+    const auto loss = [&](const Tensor& in) { return sum(square(net(in, {.lengths = lengths}).output)); };
+    const auto [v, g] = value_and_grad(loss)(x);
+    const auto [w, h] = value_and_grad(loss)(holes);
+    CHECK(v.item() == w.item());
+    CHECK(same(g, h));
+    const auto slopes = value_and_grad(net, [&] { return loss(holes); }).second;
+    const auto whole = value_and_grad(net, [&] { return loss(x); }).second;
+    for (std::size_t i = 0; i < slopes.size(); ++i) CHECK(same(slopes[i].gradient, whole[i].gradient));
+  }
 }
 
 TEST_CASE("recurrent layers: odd sizes and bad input", "[nn][recurrent][errors]") {

@@ -62,12 +62,28 @@ WICK_COLD inline void linear_add_of_zeros(const LinearPayload& p, const double* 
       }
 }
 
+/// dX += G W for one row, where G has zeros.
+inline void linear_add_row(const LinearPayload& p, const double* g, const double* x, const double* w, double* to) {
+  constexpr Index most = 64;
+  alignas(64) double sums[most];
+  if (p.k > most && !all_finite(p.m * p.k, w)) return linear_add_of_zeros(p, g, x, w, to, nullptr);
+  if (p.k > most) return linear_add_x(p, g, w, to);
+  for (Index q = 0; q < p.k; ++q) sums[q] = 0;
+  linear_add_x(p, g, w, sums);
+  if (all_finite(p.k, sums))
+    add_array(p.k, sums, to);
+  else
+    linear_add_of_zeros(p, g, x, w, to, nullptr);
+}
+
 /// Adds to the adjoints that are not null.
 WICK_NOINLINE inline void linear_pull(const LinearPayload& p, const double* g, const double* x, const double* w, double* to_x, double* to_w, double* to_b) {
   for (Index i = 0; to_b != nullptr && i < p.n; ++i) add_array(p.m, g + i * p.m, to_b);
   const bool zeros = has_zero(p.n * p.m, g);
   if (to_x != nullptr) {
-    if (zeros && !all_finite(p.m * p.k, w))
+    if (zeros && p.n == 1)
+      linear_add_row(p, g, x, w, to_x);  // rectifiers make zeros: looking at the product is cheaper than at the weight
+    else if (zeros && !all_finite(p.m * p.k, w))
       linear_add_of_zeros(p, g, x, w, to_x, nullptr);
     else
       linear_add_x(p, g, w, to_x);

@@ -7,6 +7,7 @@
 #include <wick/ad/ops_shape.hpp>
 #include <wick/nn/dropout.hpp>
 #include <wick/nn/linear.hpp>
+#include <wick/nn/recurrent_op.hpp>
 
 namespace wick::inline WICK_ABI {
 
@@ -39,53 +40,67 @@ struct SequenceOutput {
 
 namespace detail {
 
-enum class Cell : std::uint8_t { relu, tanh, gru, lstm };
-struct CellState {
-  Tensor h, c;
-};
-
 /// One direction of one layer: its parameters' values, read once.
 struct DirectionWeights {
   Tensor w_ih, w_hh, b_ih, b_hh;
 };
 
-/// One step from the input's part of the gates.
-inline CellState cell_step(Cell cell, const Tensor& p, const CellState& s, const DirectionWeights& w, Index units) {
-  const Tensor q = linear(s.h, w.w_hh, w.b_hh);
-  if (cell == Cell::relu) return {relu(p + q), {}};
-  if (cell == Cell::tanh) return {tanh(p + q), {}};
+#if defined(WICK_SECOND_ORDER)
+/// One step, of operations that have second derivatives.
+WICK_COLD inline void cell_step(Cell cell, const Tensor& p, Tensor& h, Tensor& c, const DirectionWeights& w, Index units) {
+  const Tensor q = linear(h, w.w_hh, w.b_hh);
   const auto gate = [&](const Tensor& t, Index k) { return slice(t, -1, k * units, (k + 1) * units); };
-  if (cell == Cell::gru) {
+  if (cell == Cell::relu || cell == Cell::tanh) {
+    h = cell == Cell::relu ? where(p + q > 0.0, p + q, 0.0) : tanh(p + q);
+  } else if (cell == Cell::gru) {
     const Tensor r = sigmoid(gate(p, 0) + gate(q, 0)), z = sigmoid(gate(p, 1) + gate(q, 1)), n = tanh(gate(p, 2) + r * gate(q, 2));
-    return {(1.0 - z) * n + z * s.h, {}};
+    h = (1.0 - z) * n + z * h;
+  } else {
+    const Tensor s = p + q;
+    c = sigmoid(gate(s, 1)) * c + sigmoid(gate(s, 0)) * tanh(gate(s, 2));
+    h = sigmoid(gate(s, 3)) * tanh(c);
   }
-  const Tensor a = p + q;
-  const Tensor i = sigmoid(gate(a, 0)), f = sigmoid(gate(a, 1)), g = tanh(gate(a, 2)), o = sigmoid(gate(a, 3));
-  const Tensor c = f * s.c + i * g;
-  return {o * tanh(c), c};
 }
-
-/// One direction over all steps: the input's part of all gates in one product, then step by step.
-WICK_NOINLINE inline SequenceOutput run_direction(Cell cell, const Tensor& x, const DirectionWeights& w, CellState s, const Tensor& mask, Index units, bool reverse) {
-  const Index steps = x.size(-2);
-  const Tensor pre = linear(x, w.w_ih, w.b_ih);
-  const Shape step_shape = pre.shape().head(pre.dim() - 2) + Shape{pre.shape().from_right(-1)};
-  std::vector<Tensor> outputs(static_cast<std::size_t>(steps));
+/// The same as recurrent_call, step by step.
+WICK_COLD inline Tensor recurrent_steps(Cell cell, bool reverse, Index units, const Tensor& pre, const DirectionWeights& w, Tensor h, Tensor c, const Tensor& mask) {
+  const Index steps = pre.size(-2);
+  const Shape batch = pre.shape().head(pre.dim() - 2);
+  std::vector<Tensor> parts(static_cast<std::size_t>(steps));
   for (Index k = 0; k < steps; ++k) {
     const Index t = reverse ? steps - 1 - k : k;
-    CellState next = cell_step(cell, reshape(slice(pre, -2, t, t + 1), step_shape), s, w, units);
-    Tensor out = next.h;
-    if (!mask.empty()) {
-      const Tensor m = slice(mask, -1, t, t + 1);
-      out = where(m, next.h, 0.0);
-      next.h = where(m, next.h, s.h);
-      if (cell == Cell::lstm) next.c = where(m, next.c, s.c);
-    }
-    s = std::move(next);
-    outputs[static_cast<std::size_t>(t)] = std::move(out);
+    const Tensor before_h = h, before_c = c, p = reshape(slice(pre, -2, t, t + 1), batch + Shape{pre.shape().from_right(-1)});
+    cell_step(cell, p, h, c, w, units);
+    parts[static_cast<std::size_t>(t)] = h;
+    if (mask.empty()) continue;
+    const Tensor m = slice(mask, -1, t, t + 1);
+    parts[static_cast<std::size_t>(t)] = where(m, h, 0.0);
+    h = where(m, h, before_h);
+    if (cell == Cell::lstm) c = where(m, c, before_c);
   }
-  Tensor all = steps > 0 ? stack_tensors(outputs, -2) : zeros(x.shape().head(x.dim() - 1) + Shape{units});
-  return {std::move(all), std::move(s.h), std::move(s.c)};
+  parts.push_back(h);
+  if (cell == Cell::lstm) parts.push_back(c);
+  return cat(parts, -1);
+}
+#endif
+
+/// `x` broadcast to the shape, dense.
+inline Tensor broadcast_dense(const Tensor& x, const Shape& shape) { return x.empty() ? x : materialise(expand(x, shape)); }
+
+/// One direction over all steps: the input's part of all gates in one product, then the steps as one operation.
+WICK_NOINLINE inline SequenceOutput run_direction(Cell cell, const Tensor& x, const DirectionWeights& w, const Tensor& h0, const Tensor& c0, const Tensor& mask, Index units, bool reverse) {
+  const Shape batch = x.shape().head(x.dim() - 2), states = batch + Shape{units};
+  const Index steps = x.size(-2);
+  const Tensor pre = linear(x, w.w_ih, w.b_ih);
+  if (WICK_UNLIKELY(w.w_hh.dim() != 2)) raise_linear(states, w.w_hh.shape(), nullptr);
+  const Tensor h = broadcast_dense(h0, states), c = broadcast_dense(c0, states), m = broadcast_dense(mask, batch + Shape{steps});
+#if defined(WICK_SECOND_ORDER)
+  const Tensor all = recurrent_steps(cell, reverse, units, pre, w, h, c, m);
+#else
+  Tensor room_w, room_b;
+  const Tensor all = recurrent_call(cell, reverse, units, pre, dense(w.w_hh, room_w), w.b_hh.empty() ? w.b_hh : dense(w.b_hh, room_b), h, c, m);
+#endif
+  const auto part = [&](Index first, Index count) { return slice(all, -1, first * units, (first + count) * units); };
+  return {reshape(part(0, steps), batch + Shape{steps, units}), part(steps, 1), cell == Cell::lstm ? part(steps + 1, 1) : Tensor()};
 }
 
 }  // namespace detail
@@ -177,7 +192,8 @@ inline SequenceOutput Recurrent::operator()(const Tensor& x, const SequenceOptio
   const Binding* b = binding_of(*state());
   const Index ways = both_ ? 2 : 1, per = bias_ ? 4 : 2;
   SequenceOutput result{x, {}, {}};
-  std::vector<Tensor> h, c;
+  const Index count = layers_ * ways;
+  std::vector<Tensor> h, c;  // only where there are several
   for (Index layer = 0; layer < layers_; ++layer) {
     if (layer > 0) result.output = drop_out(*state(), result.output, dropout_);
     SequenceOutput part[2];
@@ -185,15 +201,15 @@ inline SequenceOutput Recurrent::operator()(const Tensor& x, const SequenceOptio
       const Index which = layer * ways + way;
       const auto read = [&](Index k) { return read_slot(*state(), b, static_cast<std::size_t>(which * per + k)); };
       const DirectionWeights w{read(0), read(1), bias_ ? read(2) : Tensor(), bias_ ? read(3) : Tensor()};
-      CellState first{state_of(o.h0, "h0", which, batch), cell_ == Cell::lstm ? state_of(o.c0, "c0", which, batch) : Tensor()};
-      part[way] = run_direction(cell_, result.output, w, std::move(first), mask, units_, reverse_ || way == 1);
+      part[way] = run_direction(cell_, result.output, w, state_of(o.h0, "h0", which, batch), cell_ == Cell::lstm ? state_of(o.c0, "c0", which, batch) : Tensor(), mask, units_, reverse_ || way == 1);
+      if (count == 1) return std::move(part[0]);
       h.push_back(part[way].h_n);
       c.push_back(part[way].c_n);
     }
     result.output = both_ ? cat({part[0].output, part[1].output}, -1) : part[0].output;
   }
-  result.h_n = h.size() == 1 ? h[0] : stack_tensors(h, 0);
-  if (cell_ == Cell::lstm) result.c_n = c.size() == 1 ? c[0] : stack_tensors(c, 0);
+  result.h_n = stack_tensors(h, 0);
+  if (cell_ == Cell::lstm) result.c_n = stack_tensors(c, 0);
   return result;
 }
 
