@@ -42,8 +42,9 @@ inline const std::set<std::string> heavy = {"iostream", "sstream", "functional",
 /// The headers that users include to get everything; all.hpp adds to wick.hpp what is too heavy for it.
 inline const std::set<std::string> umbrellas = {"wick/wick.hpp", "wick/all.hpp"};
 
-/// What an example may include of wick, as its users would.
+/// What an example may include of wick, as its users would. examples/mini writes the effects anew: it includes what lies below them.
 inline const std::set<std::string> of_examples = {"wick/wick.hpp", "wick/nn/nn.hpp"};
+inline constexpr int below_effects = 4;
 
 /// Blanks comments, and keeps line breaks.
 inline std::string without_comments(const std::string& text) {
@@ -143,7 +144,9 @@ inline void check_includes(const Files& files, Violations& out) {
       if (example) {
         const bool standard = !include.quoted && to.find('/') == std::string::npos;
         const bool own = include.quoted && starts_with_folder(to, "examples") && files.contains(to);
-        if (!of_examples.contains(to) && !standard && !own)
+        const auto layer = layers.find(folder_of(to));
+        const bool mini = starts_with_folder(path, "examples/mini") && layer != layers.end() && layer->second <= below_effects;
+        if (!of_examples.contains(to) && !standard && !own && !mini)
           broken = "an example includes <wick/wick.hpp>, <wick/nn/nn.hpp> and the standard library";
       } else if (ours) {
         broken = files.contains(to) ? broken_layering(path, to) : std::optional<std::string>("there is no such header");
