@@ -1,5 +1,6 @@
 #include "catch.hpp"
 
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <type_traits>
@@ -176,6 +177,31 @@ TEST_CASE("svi: a callback that throws leaves a usable state", "[infer][svi]") {
                     std::runtime_error);
   REQUIRE(svi.steps() == 4);
   REQUIRE(svi.run(3).size() == 3);
+}
+
+TEST_CASE("svi: tens of thousands of new parameters, and a store that is emptied, cost what they need", "[infer][svi]") {
+  const OwnStore own;
+  constexpr int n = 10'000;
+  std::vector<std::string> names;
+  for (int i = 0; i < n; ++i) names.push_back("p" + std::to_string(i));
+  const auto model = [&] {
+    Tensor total = 0.0;
+    for (const std::string& name : names) total = total + param(name, 0.0);
+    sample("x", Normal(total, 1.0), obs(1.5));
+  };
+  SVI svi(model, [] {}, SGD({.lr = 1e-5, .momentum = 0.5}));
+  const auto seconds = [&] {
+    const std::clock_t begin = std::clock();
+    svi.step();
+    return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  };
+  const double first = seconds(), second = seconds();
+  REQUIRE(std::abs(value_of("p9999") - (1.5e-5 + 1e-5 * (1.5 - 10'000 * 1.5e-5) + 0.5 * 1.5e-5)) < 1e-15);
+  clear_param_store();
+  const double again = seconds();
+  CAPTURE(first, second, again);
+  REQUIRE(again < 20 * second + 0.1);  // with a search through lists it is a hundred times as long
+  REQUIRE(std::abs(value_of("p0") - 1.5e-5) < 1e-15);
 }
 
 TEST_CASE("E13: parameters that a step does not touch keep value and optimiser state", "[infer][svi]") {

@@ -69,7 +69,7 @@ class TailAverage {
 
   TailAverageOptions o_;
   std::uint64_t calls_ = 0, added_ = 0;
-  detail::Slots means_{1};  ///< of each parameter the mean; a − 1 values have been averaged
+  ParamSlots means_{1};  ///< of each parameter the mean; a − 1 values have been averaged
 };
 
 inline void TailAverage::add() {
@@ -80,7 +80,7 @@ inline void TailAverage::add() {
     std::size_t at = means_.find(p.serial(), near);
     if (WICK_UNLIKELY(at == means_.size())) means_.add(p.serial(), x.numel());
     near = at + 1;
-    detail::Slots::Slot& s = means_[at];
+    ParamSlots::Slot& s = means_[at];
     double* mean = means_.arrays_of(s);
     const double weight = 1.0 / s.a, *value = x.data();
     for (Index i = 0; i < s.size; ++i) mean[i] += weight * (value[i] - mean[i]);

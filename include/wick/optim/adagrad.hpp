@@ -45,7 +45,7 @@ class Adagrad final : public detail::FirstOrder<Adagrad, AdagradOptions> {
       return x - V(rate) * (g / (sqrt(sum) + V(eps)));
     }
   };
-  Update begin(detail::Slots::Slot& s, double lr) noexcept {
+  Update begin(ParamSlots::Slot& s, double lr) noexcept {
     const double rate = lr / (1.0 + (s.a - 1.0) * o_.lr_decay);
     s.a += 1.0;
     return {o_.weight_decay, o_.eps, rate};

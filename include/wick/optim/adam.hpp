@@ -44,7 +44,7 @@ class Adam final : public Optimizer {
     double power1 = 0, power2 = 0, rate = lr, correction = 1;
     for (const ParamStep& p : params) {
       const std::size_t at = slots_.find(p.key, near);
-      detail::Slots::Slot& s = slots_[at];
+      ParamSlots::Slot& s = slots_[at];
       near = at + 1;
       s.a *= o_.beta1;
       s.b *= o_.beta2;
@@ -88,7 +88,7 @@ class Adam final : public Optimizer {
 
   AdamOptions o_;
   double factor_ = 1;
-  detail::Slots slots_{2};  ///< m and v; β₁ᵗ and β₂ᵗ
+  ParamSlots slots_{2};  ///< m and v; β₁ᵗ and β₂ᵗ
 };
 
 }  // namespace wick::inline WICK_ABI

@@ -45,7 +45,7 @@ class AdamW final : public detail::FirstOrder<AdamW, AdamWOptions> {
       return V(keep) * x - V(rate) * (mean / (sqrt(square) * V(correction) + V(eps)));
     }
   };
-  Update begin(detail::Slots::Slot& s, double lr) noexcept {
+  Update begin(ParamSlots::Slot& s, double lr) noexcept {
     s.a *= o_.beta1;
     s.b *= o_.beta2;
     return {o_.beta1, o_.beta2, o_.eps, 1.0 - lr * o_.weight_decay, lr / (1.0 - s.a), 1.0 / __builtin_sqrt(1.0 - s.b)};

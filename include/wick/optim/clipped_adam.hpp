@@ -89,7 +89,7 @@ class ClippedAdam final : public detail::FirstOrder<ClippedAdam, ClippedAdamOpti
     const double norm = detail::global_norm(params);
     if (norm > o_.clip_norm) scale_ = o_.clip_norm / norm;
   }
-  Update begin(detail::Slots::Slot& s, double lr) noexcept {
+  Update begin(ParamSlots::Slot& s, double lr) noexcept {
     s.a *= o_.beta1;
     s.b *= o_.beta2;
     s.c *= o_.lrd;

@@ -59,7 +59,7 @@ class FirstOrder : public Optimizer {
     std::size_t near = 0;
     for (const ParamStep& p : params) {
       const std::size_t at = slots_.find(p.key, near);
-      Slots::Slot& s = slots_[at];
+      ParamSlots::Slot& s = slots_[at];
       near = at + 1;
       const auto update = self.begin(s, o_.lr * factor_);
       double* state = slots_.arrays_of(s);
@@ -82,7 +82,7 @@ class FirstOrder : public Optimizer {
   void before(std::span<const ParamStep>) noexcept {}
   Options o_;
   double factor_ = 1;
-  Slots slots_;
+  ParamSlots slots_;
 };
 
 }  // namespace wick::inline WICK_ABI::detail

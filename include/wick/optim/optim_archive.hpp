@@ -23,7 +23,7 @@ class OptimWriter {
   void value(double& x) { out_.number(x); }
   void count(std::uint64_t& n) { out_.count(n); }
   /// The state of all parameters that are written; that of others is left out.
-  void slots(detail::Slots& s) {
+  void slots(ParamSlots& s) {
     std::uint64_t n = 0;
     for (std::size_t i = 0; i < s.size(); ++i) n += params_.contains(s[i].key) ? 1u : 0u;
     out_.count(n);
@@ -77,14 +77,14 @@ class OptimReader {
     if (!failed()) n = in_.count();
   }
   /// Replaces the state by that of the checkpoint.
-  void slots(detail::Slots& s) {
+  void slots(ParamSlots& s) {
     s.clear();
     const std::size_t n = failed() ? 0 : in_.length(40);
     for (std::size_t i = 0; i < n && !failed(); ++i) {
       const std::uint64_t at = in_.count();
       if (at >= params_.size()) return differs({"its optimiser has state of a parameter that it does not have"});
       const Stored& p = params_[static_cast<std::size_t>(at)];
-      detail::Slots::Slot& slot = s.add(p.key, p.size);
+      ParamSlots::Slot& slot = s.add(p.key, p.size);
       for (double* x : {&slot.a, &slot.b, &slot.c}) *x = in_.number();
       const std::size_t numbers = in_.numbers();
       if (numbers != s.numbers_of(slot)) return differs({"its optimiser has ", static_cast<Index>(numbers), " numbers of state for parameter \"", p.name, "\", this one ", static_cast<Index>(s.numbers_of(slot))});

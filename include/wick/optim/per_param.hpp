@@ -187,7 +187,7 @@ class PerParam final : public Optimizer {
   }
   /// Finds the groups of parameters that were read by asking anew, in the order in which they were first seen.
   void regroup(OptimReader& a) {
-    const detail::Slots read = known_;
+    const ParamSlots read = known_;
     known_.clear();
     if (choose_) groups_.clear();
     detail::KeyTable places;
@@ -224,7 +224,7 @@ class PerParam final : public Optimizer {
 
   detail::List<Group> groups_;       ///< without a callable: the others, then the rules in turn
   detail::Callback<Request> choose_;
-  detail::Slots known_{0};           ///< a is the parameter's group
+  ParamSlots known_{0};           ///< a is the parameter's group
   double factor_ = 1;
   bool warned_ = false;
 };

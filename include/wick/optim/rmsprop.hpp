@@ -58,7 +58,7 @@ class RMSprop final : public detail::FirstOrder<RMSprop, RMSpropOptions> {
       return x - V(rate) * step;
     }
   };
-  Update begin(detail::Slots::Slot&, double lr) noexcept { return {o_.alpha, o_.eps, o_.weight_decay, o_.momentum, lr, o_.centered}; }
+  Update begin(ParamSlots::Slot&, double lr) noexcept { return {o_.alpha, o_.eps, o_.weight_decay, o_.momentum, lr, o_.centered}; }
 };
 
 }  // namespace wick::inline WICK_ABI

@@ -48,7 +48,7 @@ class SGD final : public detail::FirstOrder<SGD, SGDOptions> {
       return x - V(rate) * (V(plain) * g + V(nesterov) * velocity);
     }
   };
-  Update begin(detail::Slots::Slot& s, double lr) noexcept {
+  Update begin(ParamSlots::Slot& s, double lr) noexcept {
     const double fresh = s.a == 1 ? 1.0 : 1.0 - o_.dampening;
     s.a = 0;  // not the first step any more
     return {o_.momentum, fresh, o_.weight_decay, o_.nesterov ? o_.momentum : 1.0, o_.nesterov ? 1.0 : 0.0, lr};

@@ -5,10 +5,12 @@
 #include <wick/optim/key_table.hpp>
 #include <wick/optim/optimizer.hpp>
 
-namespace wick::inline WICK_ABI::detail {
+namespace wick::inline WICK_ABI {
 
-/// The state of parameters by key: a number of arrays of the parameter's size, and three numbers that begin at 1.
-class Slots {
+/// The state that an optimiser keeps of each parameter, by key: some arrays of the parameter's size, and three numbers that begin at 1.
+///
+/// `prepare` and `forget` are those of the optimiser; in `step`, `ParamSlots::Slot& s = slots[slots.find(p.key, near)]` and `slots.arrays_of(s)`.
+class ParamSlots {
  public:
   struct Slot {
     std::uint64_t key;
@@ -17,7 +19,7 @@ class Slots {
     double a, b, c;
   };
   /// `first` is what the elements of the arrays are at first.
-  explicit Slots(unsigned arrays, double first = 0) : arrays_(arrays), first_(first) {}
+  explicit ParamSlots(unsigned arrays, double first = 0) : arrays_(arrays), first_(first) {}
 
   /// Makes room for parameters that are new. When memory runs out, those that have room keep it; it changes no step.
   void prepare(std::span<const ParamStep> params) {
@@ -29,7 +31,7 @@ class Slots {
     }
   }
   WICK_COLD void forget(std::span<const std::uint64_t> keys) {
-    KeyTable gone;
+    detail::KeyTable gone;
     for (const std::uint64_t k : keys) gone.put(k, 0);
     std::size_t kept = 0, end = 0;
     for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -93,9 +95,9 @@ class Slots {
 
   unsigned arrays_;
   double first_;
-  List<Slot> slots_;
-  List<double> numbers_;
-  KeyTable table_;
+  detail::List<Slot> slots_;
+  detail::List<double> numbers_;
+  detail::KeyTable table_;
 };
 
-}  // namespace wick::inline WICK_ABI::detail
+}  // namespace wick::inline WICK_ABI
