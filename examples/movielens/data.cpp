@@ -212,16 +212,23 @@ Simple simple_predictions(const Split& s) {
     by_user.push_back(mean + user_mean[u]);
     by_both.push_back(mean + movie_bias[m] + user_bias[u]);
   }
-  return {rmse(std::vector<double>(t.size(), mean), t, false), rmse(by_movie, t, false), rmse(by_user, t, false), rmse(by_both, t, true)};
+  return {rmse(std::vector<double>(t.size(), mean), t.rating, false), rmse(by_movie, t.rating, false), rmse(by_user, t.rating, false), rmse(by_both, t.rating, true)};
 }
 
-double rmse(const std::vector<double>& prediction, const Ratings& r, bool clip) {
-  double squares = 0;
+Counts::Counts(const Ratings& r) : of_user(static_cast<std::size_t>(r.users), 0.0), of_movie(static_cast<std::size_t>(r.movies), 0.0) {
   for (std::size_t j = 0; j < r.size(); ++j) {
-    const double p = clip ? std::clamp(prediction[j], 1.0, 5.0) : prediction[j], error = p - r.rating[j];
+    of_user[static_cast<std::size_t>(r.user[j])] += 1;
+    of_movie[static_cast<std::size_t>(r.movie[j])] += 1;
+  }
+}
+
+double rmse(std::span<const double> prediction, std::span<const double> rating, bool clip) {
+  double squares = 0;
+  for (std::size_t j = 0; j < rating.size(); ++j) {
+    const double p = clip ? std::clamp(prediction[j], 1.0, 5.0) : prediction[j], error = p - rating[j];
     squares += error * error;
   }
-  return std::sqrt(squares / static_cast<double>(r.size()));
+  return std::sqrt(squares / static_cast<double>(rating.size()));
 }
 
 }  // namespace movielens

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,13 @@ struct Simple {
 };
 Simple simple_predictions(const Split& s);
 
+/// How many ratings each user and each movie has.
+struct Counts {
+  std::vector<double> of_user, of_movie;
+  explicit Counts(const Ratings& r);
+};
+
 /// sqrt(mean (prediction - rating)²); with `clip`, predictions are first clipped to 1..5.
-double rmse(const std::vector<double>& prediction, const Ratings& r, bool clip);
+double rmse(std::span<const double> prediction, std::span<const double> rating, bool clip);
 
 }  // namespace movielens

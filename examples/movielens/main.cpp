@@ -64,14 +64,13 @@ struct Result {
 };
 
 /// The mean prediction of pairs: under the guide U, V and the biases are independent, so that the mean of the product is the product of the means.
-std::vector<double> predict(const ParamStore& store, const Ratings& pairs) {
-  const Tensor user = pairs.user, movie = pairs.movie;
+std::vector<double> predict(const ParamStore& store, const Tensor& user, const Tensor& movie) {
   Tensor mean = dot_rows(store.get("U_loc"), user, store.get("V_loc"), movie);
   if (store.contains("mean_loc")) mean += store.get("mean_loc") + take(store.get("user_bias_loc"), user) + take(store.get("movie_bias_loc"), movie);
   return mean.to_vector();
 }
 
-Result fit(const std::string& name, const Setting& s, const Split& data, const example::Options& options) {
+Result fit(const std::string& name, const Setting& s, const Ratings& test, const example::Options& options) {
   ParamStore store;
   const ParamScope scope(store);
   const bool ours = name == "improved";
@@ -88,9 +87,9 @@ Result fit(const std::string& name, const Setting& s, const Split& data, const e
   }
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 
-  const std::vector<double> train = predict(store, data.train);
-  r.fitted.prediction = predict(store, data.test);
-  r.rmse = {rmse(train, data.train, false), rmse(train, data.train, true), rmse(r.fitted.prediction, data.test, false), rmse(r.fitted.prediction, data.test, true)};
+  const std::vector<double> train = predict(store, s.user, s.movie);
+  const std::vector<double>& of_test = r.fitted.prediction = predict(store, test.user, test.movie);
+  r.rmse = {rmse(train, s.rating.values(), false), rmse(train, s.rating.values(), true), rmse(of_test, test.rating, false), rmse(of_test, test.rating, true)};
   const Tensor movie_prior = ours ? store.get("factor_spread_loc") : ones({s.k});
   r.fitted.user_sd = sqrt(mean(square(store.get("U_scale")), -1)).to_vector();
   r.fitted.movie_sd = sqrt(mean(square(store.get("V_scale") / movie_prior), -1)).to_vector();
@@ -104,8 +103,8 @@ Result fit(const std::string& name, const Setting& s, const Split& data, const e
   return r;
 }
 
-void print_report(const Simple& simple, const std::vector<Result>& results, const Split& data) {
-  std::printf("\nRoot mean squared error at the last step (training %zu ratings, test %zu)\n", data.train.size(), data.test.size());
+void print_report(const Simple& simple, const std::vector<Result>& results, const Setting& s, const Ratings& test) {
+  std::printf("\nRoot mean squared error at the last step (training %ld ratings, test %zu)\n", static_cast<long>(s.ratings()), test.size());
   std::printf("%-38s %9s %9s %9s %9s\n", "", "test", "clipped", "training", "clipped");
   std::printf("%-38s %9.5f\n", "mean of all ratings", simple.global_mean);
   std::printf("%-38s %9.5f\n", "mean of the movie", simple.movie_mean);
@@ -156,8 +155,11 @@ int main(int argc, char** argv) try {
   const double peak_before = peak_bytes();
   const bool synthetic_data = options["--synthetic"].given;
   if (synthetic_data) std::printf("%s\n", made_up);
-  const Split data = split_u1(synthetic_data ? synthetic(options.quick) : load(data_file(options), !options["--unchecked"].given));
+  Split data = split_u1(synthetic_data ? synthetic(options.quick) : load(data_file(options), !options["--unchecked"].given));
+  const Simple simple = simple_predictions(data);
+  const Counts counts(data.train);
   Setting setting(data.train, k);
+  data.train = {};  // the tensors have the ratings now
   setting.seed = options.seed;
   setting.batch = part(options, "--batch", setting.ratings());
   setting.user_batch = part(options, "--user-batch", setting.users);
@@ -170,19 +172,18 @@ int main(int argc, char** argv) try {
 
   std::vector<Result> results;
   for (const char* model : {"tutorial", "improved"})
-    if (options["--model"].value == "both" || options["--model"].value == model) results.push_back(fit(model, setting, data, options));
-  const double peak = peak_bytes();
-  const Simple simple = simple_predictions(data);
-  print_report(simple, results, data);
+    if (options["--model"].value == "both" || options["--model"].value == model) results.push_back(fit(model, setting, data.test, options));
+  const double peak_after = peak_bytes();
+  print_report(simple, results, setting, data.test);
   if (synthetic_data) std::printf("%s\n", made_up);
 
   std::vector<Fitted> fits;
   for (const Result& r : results) fits.push_back(r.fitted);
-  plot(output, fits, data, synthetic_data ? "SYNTHETIC ratings" : "MovieLens 100k");
+  plot(output, fits, data.test, counts, synthetic_data ? "SYNTHETIC ratings" : "MovieLens 100k");
 
   example::Summary summary;
   summary.add("data", synthetic_data ? "synthetic: made up by the program" : options["--unchecked"].given ? "a file that was not checked" : "MovieLens 100k, split u1");
-  summary.add("ratings", static_cast<double>(data.train.size() + data.test.size()));
+  summary.add("ratings", static_cast<double>(setting.ratings()) + static_cast<double>(data.test.size()));
   summary.add("k", static_cast<double>(k));
   summary.add("batch", static_cast<double>(setting.batch));
   summary.add("user_batch", static_cast<double>(setting.user_batch));
@@ -203,10 +204,11 @@ int main(int argc, char** argv) try {
     summary.add(name + "_ns_per_step", 1e9 * r.seconds / static_cast<double>(options.steps));
     seconds += r.seconds;
   }
-  // Two parameters a latent number (location, scale) with two moments of Adam each; ratings as tensors of three columns.
-  const double numbers = 2.0 * static_cast<double>((setting.users + setting.movies) * k), wanted = 8 * (3 * numbers + 3 * static_cast<double>(setting.ratings()));
-  summary.add("peak_memory_bytes", peak - peak_before);
-  summary.add("data_parameters_optimiser_bytes", wanted);
+  // What the fit needs by itself: a rating as three numbers and two indices, two parameters a latent number (location and scale), two moments of
+  // Adam a parameter. The peak is what was added to the memory that the process had before it read the data.
+  const double numbers = 2.0 * static_cast<double>((setting.users + setting.movies) * k), needed = 8 * 3 * numbers + 32 * (static_cast<double>(setting.ratings()) + static_cast<double>(data.test.size()));
+  summary.add("peak_memory_bytes", peak_after - peak_before);
+  summary.add("data_parameters_optimiser_bytes", needed);
   summary.add("seconds", seconds);
   summary.add("seed", static_cast<double>(options.seed));
   summary.add("steps", static_cast<double>(options.steps));

@@ -1,7 +1,7 @@
 #include "plots.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 
 namespace movielens {
 namespace {
@@ -73,9 +73,8 @@ plot x with lines dt 2 lc rgb '#888888' title 'prediction = rating')gp";
 }
 
 /// Posterior sd of users or movies in groups by their number of training ratings.
-void sd_groups(const example::Output& output, const std::string& file, const std::vector<std::int32_t>& of, const std::vector<double>& sd) {
-  std::vector<double> n(sd.size(), 0.0), x, number, low, middle, high;
-  for (const std::int32_t i : of) n[static_cast<std::size_t>(i)] += 1;
+void sd_groups(const example::Output& output, const std::string& file, const std::vector<double>& n, const std::vector<double>& sd) {
+  std::vector<double> x, number, low, middle, high;
   // 0; 1; 2, 3; 4 to 7; ...
   for (double first = 0, last = 0; first <= 1024; first = last + 1, last = first == 1 ? 1 : 2 * first - 1) {
     std::vector<double> group, counts;
@@ -96,7 +95,7 @@ void sd_groups(const example::Output& output, const std::string& file, const std
   output.csv(file, "ratings,number,q10,median,q90", {x, number, low, middle, high});
 }
 
-std::string sd_picture(const example::Output& output, const std::vector<Fitted>& fits, const Ratings& train, const std::string& source) {
+std::string sd_picture(const example::Output& output, const std::vector<Fitted>& fits, const Counts& train, const std::string& source) {
   std::string script = "set datafile separator ','\nset multiplot layout 1," + std::to_string(fits.size()) + " title '" + source + ": the more ratings, the surer the factors'\n" + R"gp(set xlabel 'training ratings of a user or movie (0 stands at 0.5)'
 set ylabel 'posterior sd of the factors / prior sd (root mean square)'
 set logscale x
@@ -109,8 +108,8 @@ set key at graph 0.97,0.83 right top
 )gp";
   for (const Fitted& f : fits) {
     const std::string users = "sd_users_" + f.name + ".csv", movies = "sd_movies_" + f.name + ".csv";
-    sd_groups(output, users, train.user, f.user_sd);
-    sd_groups(output, movies, train.movie, f.movie_sd);
+    sd_groups(output, users, train.of_user, f.user_sd);
+    sd_groups(output, movies, train.of_movie, f.movie_sd);
     const auto series = [&](const std::string& file, const std::string& c, const std::string& title) {
       return "'" + file + "' skip 1 using ($1>0?$1:0.5):4:3:5 with yerrorbars pt 7 ps 0.9 lw 1.5 lc rgb '" + c + "' title '" + title + ": median, 10 to 90 %'";
     };
@@ -121,10 +120,11 @@ set key at graph 0.97,0.83 right top
 
 }  // namespace
 
-void plot(const example::Output& output, const std::vector<Fitted>& fits, const Split& data, const std::string& source) {
-  output.pictures({{"loss", 760, 500, loss_picture(output, fits, data.train.size(), source)},
-                   {"prediction", 760, 520, prediction_picture(output, fits, data.test, source)},
-                   {"sd", fits.size() == 1 ? 700 : 1180, 540, sd_picture(output, fits, data.train, source)}});
+void plot(const example::Output& output, const std::vector<Fitted>& fits, const Ratings& test, const Counts& train, const std::string& source) {
+  const auto ratings = static_cast<std::size_t>(std::accumulate(train.of_user.begin(), train.of_user.end(), 0.0));
+  output.pictures({{"loss", 760, 500, loss_picture(output, fits, ratings, source)},
+                   {"prediction", 760, 520, prediction_picture(output, fits, test, source)},
+                   {"sd", fits.size() == 1 ? 700 : 1180, 540, sd_picture(output, fits, train, source)}});
 }
 
 }  // namespace movielens

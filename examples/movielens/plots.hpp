@@ -21,7 +21,7 @@ struct Fitted {
 };
 
 /// Draws the losses, predictions against true ratings of the test part, and posterior sd against the number of ratings. `source` is what the
-/// titles call the data.
-void plot(const example::Output& output, const std::vector<Fitted>& fits, const Split& data, const std::string& source);
+/// titles call the data, `train` how many ratings users and movies have in the training part.
+void plot(const example::Output& output, const std::vector<Fitted>& fits, const Ratings& test, const Counts& train, const std::string& source);
 
 }  // namespace movielens
