@@ -6,8 +6,11 @@
 #include <wick/ad/ops.hpp>
 #include <wick/dist/dist.hpp>
 #include <wick/effect/handlers/handlers.hpp>
+#include <wick/effect/inspect.hpp>
+#include <wick/effect/markov.hpp>
 #include <wick/effect/obs_mask.hpp>
 #include <wick/effect/plate.hpp>
+#include <wick/effect/plate_stack.hpp>
 #include <wick/effect/primitives.hpp>
 #include <wick/infer/importance.hpp>
 #include <wick/infer/loss_plateau.hpp>

@@ -10,15 +10,24 @@ namespace wick::inline WICK_ABI {
 class Param;
 namespace detail {
 struct HandlerAccess;
+struct ParamRequest;
 }
 
-/// What a message is about.
-enum class SiteType : std::uint8_t { sample, param, plate, deterministic };
+/// What a message is about. The first four are sites, which traces record; the others only ask: `subsample` for the plates' elements of some data,
+/// `inspect` for what the handlers around would do to a site.
+enum class SiteType : std::uint8_t { sample, param, plate, deterministic, subsample, inspect };
 
 /// Some of the types.
 using SiteTypes = std::uint8_t;
-constexpr SiteTypes types_of(SiteType t) noexcept { return static_cast<SiteTypes>(1u << static_cast<unsigned>(t)); }
-inline constexpr SiteTypes no_types = 0, all_types = 0xff;
+template <class... T>
+constexpr SiteTypes types_of(T... t) noexcept {
+  return static_cast<SiteTypes>((0u | ... | (1u << static_cast<unsigned>(t))));
+}
+/// All types of sites.
+inline constexpr SiteTypes no_types = 0, all_types = 0x0f;
+
+/// Whether and how a discrete site is summed over instead of drawn.
+enum class Enumerate : std::uint8_t { no, sequential, parallel };
 
 /// Per-site instructions to inference; copied into the message.
 struct Infer {
@@ -26,6 +35,12 @@ struct Infer {
   bool is_score_factor = false;  ///< a factor whose weight is the density of something drawn without gradient
   bool is_open_factor = false;   ///< a factor that does not say which of the two it is: not allowed in a guide
   bool from_prior = false;       ///< a latent model site that the guide leaves out, on purpose: drawn from its prior
+  bool do_not_trace = false;     ///< traces leave the site out
+  bool was_observed = false;     ///< observed by the program, but made latent by `handlers::uncondition`
+  Enumerate enumerate = Enumerate::no;  ///< for losses that sum over discrete sites; of today's none does
+  bool expand = false;           ///< enumerate: over the whole batch shape
+  std::int32_t num_samples = 0;  ///< enumerate: this many draws in place of all values; 0: all
+  std::int32_t enumerate_dim = 0;  ///< enumerate: the dim that the values were given, negative; 0: none
 };
 
 /// One plate around a site. Two frames are the same iff name, dim, size and counter agree.
@@ -55,14 +70,14 @@ struct Message {
   bool is_observed = false;
   bool done = false;                 ///< the value is final
   bool stop = false;                 ///< handlers outside do not see this message
+  bool intervened = false;           ///< `handlers::do_` has given the program another value than this site's
   Tensor scale = 1.0;                ///< multiplies the log density
   Tensor mask;                       ///< empty: all elements count
   Frames frames;                     ///< the plates around the site
   Infer infer;
   Index event_dim = -1;              ///< param in plates: how many rightmost dims are the event; −1: not said
-  Param* param = nullptr;            ///< param: the stored parameter behind the value; null before it is made, and where a handler gives the value
-  const Tensor* init = nullptr;      ///< param: the initial value given, or null
-  const Constraint* constraint = nullptr;  ///< param: that of its declaration, or null
+  Param* param = nullptr;            ///< param: the stored parameter behind the value; null before it is read, and where a handler gives the value
+  const detail::ParamRequest* request = nullptr;  ///< param: how it is declared
   Index full_size = 0;               ///< plate: its size
   Index size = 0;                    ///< plate: how many indices are asked for; the value is the indices, empty when they are all, in order
   Index dim = 0;                     ///< plate: its dim
@@ -136,6 +151,12 @@ struct HandlerAccess {
   static void postprocess(Handler& h, Message& m) {
     if ((h.postprocesses_ & types_of(m.type)) != 0) h.postprocess(m);
   }
+  /// Which types a handler is called for, the second ones shifted by 8; to be changed for a while.
+  static unsigned types(const Handler& h) noexcept { return h.processes_ | static_cast<unsigned>(h.postprocesses_) << 8; }
+  static void set_types(Handler& h, unsigned types) noexcept {
+    h.processes_ = static_cast<SiteTypes>(types & 0xffu);
+    h.postprocesses_ = static_cast<SiteTypes>(types >> 8);
+  }
 };
 }  // namespace detail
 
@@ -205,15 +226,19 @@ inline void scale_by(Tensor& s, const Tensor& factor) {
 /// How a message that is no sample site gets its value when no handler has given it one.
 using Default = void (*)(Message&);
 
-/// Runs `m` through the stack: process outwards, the default behaviour, postprocess inwards. What a message is about is looked at
-/// each time: a handler may have made a sample site of a parameter. Throws wick.handler.E255.
-WICK_NOINLINE inline void send(Message& m, Default otherwise) {
+/// `process` of `h` and the handlers outside it, until one stops the message; returns the last one.
+inline Handler* pass_out(Message& m, Handler* h) {
   Handler* last = nullptr;
-  for (Handler* h = context.innermost; h != nullptr; h = h->outer()) {
+  for (; h != nullptr; h = h->outer()) {
     HandlerAccess::process(*h, m);
     last = h;
     if (m.stop) break;
   }
+  return last;
+}
+/// The default behaviour, then `postprocess` of `last` and the handlers inside it. What a message is about is looked at
+/// each time: a handler may have made a sample site of a parameter. Throws wick.handler.E255.
+inline void pass_in(Message& m, Default otherwise, Handler* last) {
   if (!m.done) {
     if (!m.is_observed && m.value.empty()) {
       if (m.type == SiteType::sample)
@@ -226,6 +251,8 @@ WICK_NOINLINE inline void send(Message& m, Default otherwise) {
   if (WICK_UNLIKELY(m.value.empty() && (m.type == SiteType::sample || m.type == SiteType::param))) raise_no_value(m);
   for (Handler* h = last; h != nullptr; h = h->inner()) HandlerAccess::postprocess(*h, m);
 }
+/// Runs `m` through the stack.
+WICK_NOINLINE inline void send(Message& m, Default otherwise) { pass_in(m, otherwise, pass_out(m, context.innermost)); }
 
 /// How many elements are in a plate with these indices.
 inline Index plate_count(const Tensor& indices, Index full_size) noexcept { return indices.empty() ? full_size : indices.numel(); }

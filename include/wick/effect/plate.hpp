@@ -16,6 +16,32 @@ struct PlateOptions {
   Index dim = 0;
 };
 
+namespace detail {
+
+/// Whether a distribution has the plate's size at the plate's dim.
+inline bool has_plate(const Distribution& d, const Frame& f) noexcept {
+  const Index at = d.shape().rank() - d.event_dim() + f.dim;
+  return at >= 0 && d.shape()[static_cast<std::size_t>(at)] == f.size;
+}
+[[noreturn]] WICK_COLD inline void raise_widen(const Message& m, const Frame& f) {
+  const Shape batch = m.fn->batch_shape();
+  raise<ShapeError>("wick.plate.E208", m.name.view(),
+                    {"plate \"", f.name.view(), "\" has size ", f.size, " at dim ", f.dim, ", the site's batch_shape ", batch, " has ", batch.from_right(f.dim)},
+                    {"take the plate's elements of the data: plate.subsample(x) or take(x, plate.indices())\n  or declare dependent dimensions: dist.to_event(n)\n  or give the plate another dim"});
+}
+/// Gives the distribution of a sample site the plate's size at the plate's dim, where it has 1. Throws wick.plate.E208.
+WICK_NOINLINE inline void expand_to_plate(Message& m, const Frame& f) {
+  const Index event = m.fn->event_dim(), rank = m.fn->shape().rank() - event;
+  const Index have = rank >= -f.dim ? m.fn->shape().from_right(f.dim - event) : 1;
+  if (WICK_UNLIKELY(have != 1)) raise_widen(m, f);
+  Shape batch = m.fn->batch_shape();
+  if (rank < -f.dim) batch.insert_front(static_cast<std::size_t>(-f.dim - rank), 1);
+  batch[static_cast<std::size_t>(batch.rank() + f.dim)] = f.size;
+  m.fn->expand_to(batch);
+}
+
+}  // namespace detail
+
 /// A scope in which sites are independent along one dimension of their batch shape.
 ///
 /// `plate data("data", n);` declares dim −1 (or the rightmost free one) of every sample site in the scope: batch shapes are broadcast to it.
@@ -57,9 +83,9 @@ class plate final : public Handler {
     else
       m.frames.insert_front(1, frame_);
     if (frame_.size != frame_.full_size) detail::scale_by(m.scale, WICK_FAULT(plate_scale_dropped, weight_, 1.0));
-    if (!frame_.vectorized()) return;
+    if (!frame_.vectorized() || m.type == SiteType::inspect) return;
     used_ = true;
-    if (m.type == SiteType::sample && !m.done && !fits(*m.fn)) widen(m);
+    if (m.type == SiteType::sample && !m.done && !detail::has_plate(*m.fn, frame_)) detail::expand_to_plate(m, frame_);
   }
   void postprocess(Message& m) override {
     if (m.event_dim >= 0 && frame_.vectorized()) narrow(m);
@@ -104,7 +130,7 @@ class plate final : public Handler {
   End end() const noexcept { return {frame_.size}; }
 
  private:
-  void go_on_stack() { enter(types_of(SiteType::sample) | types_of(SiteType::plate), types_of(SiteType::param)); }
+  void go_on_stack() { enter(types_of(SiteType::sample, SiteType::plate, SiteType::inspect), types_of(SiteType::param, SiteType::subsample)); }
   /// What `options` need beyond the rest.
   struct Subsampling {
     Index (plate::*asked_size)(const PlateOptions&) const;
@@ -112,16 +138,10 @@ class plate final : public Handler {
   };
   void begin_plate(std::string_view name, Index size, const PlateOptions& options, const Subsampling* how);
   /// What the stack makes of this plate's index message.
-  Tensor find_indices(const PlateOptions& options, const Subsampling* how) const;
+  Tensor find_indices(const PlateOptions& options, const Subsampling* how);
   Index asked_size(const PlateOptions& options) const;
   Index free_dim(Index wanted) const;
-  void widen(Message& m) const;
   void narrow(Message& m) const;
-  /// Whether the distribution has the plate's size at its dim.
-  bool fits(const Distribution& d) const noexcept {
-    const Index at = d.shape().rank() - d.event_dim() + frame_.dim;
-    return at >= 0 && d.shape()[static_cast<std::size_t>(at)] == frame_.size;
-  }
   void begin_turn(Index counter) noexcept {
     frame_.counter = counter;
     detail::plate_turns = hash_counter(outer_turns_, frame_.name.hash(), static_cast<std::uint64_t>(counter));
@@ -146,7 +166,6 @@ class plate final : public Handler {
                       {"give the whole data; the plate takes its elements itself"});
   }
   [[noreturn]] void raise_subsample_differs(Index wanted, const Tensor& got) const;
-  [[noreturn]] void raise_widen(const Message& m) const;
   [[noreturn]] void raise_narrow(const Message& m, Index dim) const;
 
   Frame frame_;
@@ -191,15 +210,9 @@ WICK_COLD inline void plate::raise_subsample_differs(Index wanted, const Tensor&
                                        detail::plate_count(got, frame_.full_size)},
                    {"use the same subsample_size in model and guide\n  or leave it out in the model, which then takes the guide's\n  or give the same explicit subsample to both"});
 }
-WICK_COLD inline void plate::raise_widen(const Message& m) const {
-  const Shape batch = m.fn->batch_shape();
-  detail::raise<ShapeError>("wick.plate.E208", m.name.view(),
-                            {"plate \"", frame_.name.view(), "\" has size ", frame_.size, " at dim ", frame_.dim, ", the site's batch_shape ", batch, " has ", batch.from_right(frame_.dim)},
-                            {"take the plate's elements of the data: plate.subsample(x) or take(x, plate.indices())\n  or declare dependent dimensions: dist.to_event(n)\n  or give the plate another dim"});
-}
 WICK_COLD inline void plate::raise_narrow(const Message& m, Index dim) const {
   detail::raise<ShapeError>("wick.plate.E209", m.name.view(),
-                            {"plate \"", frame_.name.view(), "\" has full size ", frame_.full_size, " at dim ", frame_.dim, ", the parameter's shape ", m.value.shape(), " with event_dim ", m.event_dim,
+                            {"plate \"", frame_.name.view(), "\" has full size ", frame_.full_size, " at dim ", frame_.dim, ", the shape ", m.value.shape(), m.type == SiteType::subsample ? " of the data" : " of the parameter", " with event_dim ", m.event_dim,
                              " has ", m.value.shape().from_right(dim)},
                             {"store one element for every element of the full plate\n  or say how many rightmost dims belong to one element: {.event_dim = n}"});
 }
@@ -217,7 +230,7 @@ inline Index plate::asked_size(const PlateOptions& o) const {
   return given;
 }
 
-WICK_NOINLINE inline Tensor plate::find_indices(const PlateOptions& o, const Subsampling* how) const {
+WICK_NOINLINE inline Tensor plate::find_indices(const PlateOptions& o, const Subsampling* how) {
   if (detail::context.innermost == nullptr && (!o.subsample.empty() || frame_.size == frame_.full_size)) return o.subsample;
   Message m;
   m.type = SiteType::plate;
@@ -227,6 +240,10 @@ WICK_NOINLINE inline Tensor plate::find_indices(const PlateOptions& o, const Sub
   m.size = frame_.size;
   m.dim = frame_.dim;
   detail::send(m, how != nullptr ? how->draw : [](Message&) {});
+  if (WICK_UNLIKELY(!(m.name == frame_.name))) {  // a scope has put something before it
+    frame_.name = m.name;
+    free_dim(o.dim);
+  }
   return std::move(m.value);
 }
 
@@ -273,16 +290,6 @@ inline Index plate::free_dim(Index wanted) const {
     h = detail::context.innermost;  // plates may be in any order of dims
   }
   return dim;
-}
-
-WICK_NOINLINE inline void plate::widen(Message& m) const {
-  const Index event = m.fn->event_dim(), rank = m.fn->shape().rank() - event;
-  const Index have = rank >= -frame_.dim ? m.fn->shape().from_right(frame_.dim - event) : 1;
-  if (WICK_UNLIKELY(have != 1)) raise_widen(m);
-  Shape batch = m.fn->batch_shape();
-  if (rank < -frame_.dim) batch.insert_front(static_cast<std::size_t>(-frame_.dim - rank), 1);
-  batch[static_cast<std::size_t>(batch.rank() + frame_.dim)] = frame_.size;
-  m.fn->expand_to(batch);
 }
 
 inline void plate::narrow(Message& m) const {

@@ -85,35 +85,57 @@ inline void check_event_dim(Name name, const Shape& s, Index event_dim) {
   if (WICK_UNLIKELY(event_dim < -1 || event_dim > s.rank())) raise_event_dim(name, s, event_dim);
 }
 
-WICK_COLD inline Param& new_param(Name name, const Tensor* init, const Constraint* constraint) {
-  if (init == nullptr) ParamStore::raise_missing(name.view());
-  return param_store().add(name, *init, constraint != nullptr ? *constraint : constraints::real);
+/// How a parameter is declared: what it begins with (nothing; a value; a function that makes one) and its constraint (null: whatever it was declared with).
+struct ParamRequest {
+  const Tensor* given = nullptr;
+  Tensor (*make)(void*) = nullptr;
+  void* function = nullptr;
+  const Constraint* constraint = nullptr;
+  Index event_dim = -1;
+};
+/// The initial value: what is made is made outside any recording. Throws wick.param.E230, E237.
+WICK_COLD inline Tensor initial_value(const ParamRequest& r, Name name) {
+  if (r.given != nullptr) return *r.given;
+  if (r.make == nullptr) ParamStore::raise_missing(name.view());
+  const Unrecorded off;
+  Tensor value = TensorAccess::detached(r.make(r.function));
+  if (value.empty()) ParamStore::raise_no_init(name.view());
+  return value;
+}
+/// The shape of the parameter's value. Throws as `initial_value`.
+WICK_COLD inline Shape param_shape(const ParamRequest& r, Name name) {
+  if (r.given == nullptr)
+    if (const Param* p = param_store().find(name)) return p->shape();
+  const Shape own = initial_value(r, name).shape();
+  return r.constraint != nullptr ? constrained_shape(own, *r.constraint) : own;
+}
+WICK_COLD inline Param& new_param(const ParamRequest& r, Name name) {
+  const Tensor init = initial_value(r, name);
+  check_event_dim(name, r.constraint != nullptr ? constrained_shape(init.shape(), *r.constraint) : init.shape(), r.event_dim);
+  return param_store().add(name, init, r.constraint != nullptr ? *r.constraint : constraints::real);
+}
+/// The parameter of that name in the store in force, made if it is not there.
+inline Param& find_param(const ParamRequest& r, Name name) {
+  Param* p = param_store().find(name);
+  if (WICK_UNLIKELY(p == nullptr)) return new_param(r, name);
+  check_event_dim(name, p->shape(), r.event_dim);
+  if (r.constraint != nullptr && !(*r.constraint == p->constraint())) raise_param_differs(*p, *r.constraint);
+  if (r.given != nullptr && !(r.given->shape() == p->shape())) check_param_shape(*p, r.given->shape());
+  return *p;
 }
 
-/// `init` may be empty (read only); `constraint` null means "whatever it was declared with".
-WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init, const Constraint* constraint, const ParamOptions& options) {
+WICK_NOINLINE inline Tensor param_site(std::string_view text, const ParamRequest& r) {
   const Name name = intern(text);
   const SiteMark mark(name);
   try {
-    Param* p = param_store().find(name);
-    if (WICK_UNLIKELY(p == nullptr)) {
-      if (!init.empty()) check_event_dim(name, constraint != nullptr ? constrained_shape(init.shape(), *constraint) : init.shape(), options.event_dim);
-      if (context.innermost == nullptr) p = &new_param(name, init.empty() ? nullptr : &init, constraint);
-    } else {
-      check_event_dim(name, p->shape(), options.event_dim);
-      if (constraint != nullptr && !(*constraint == p->constraint())) raise_param_differs(*p, *constraint);
-      if (!init.empty() && !(init.shape() == p->shape())) check_param_shape(*p, init.shape());
-    }
-    if (context.innermost == nullptr) return p->read();
+    if (context.innermost == nullptr) return find_param(r, name).read();
     Message m;
     m.type = SiteType::param;
     m.name = name;
-    m.param = p;
-    m.init = init.empty() ? nullptr : &init;
-    m.constraint = constraint;
-    m.event_dim = options.event_dim;
+    m.request = &r;
+    m.event_dim = r.event_dim;
     send(m, [](Message& x) {
-      if (WICK_UNLIKELY(x.param == nullptr)) x.param = &new_param(x.name, x.init, x.constraint);
+      x.param = &find_param(*x.request, x.name);
       x.value = x.param->read();
     });
     return std::move(m.value);
@@ -130,22 +152,37 @@ WICK_NOINLINE inline Tensor param_site(std::string_view text, const Tensor& init
 /// the constraint must stay. Throws: wick.param.E231 (another constraint), E232 (another shape), E233 (init outside the constraint), E236 (event_dim).
 inline Tensor param(std::string_view name, const Tensor& init, const Constraint& constraint = constraints::real, const ParamOptions& options = {}) {
   if (WICK_UNLIKELY(init.empty())) ParamStore::raise_no_init(name);
-  return detail::param_site(name, init, &constraint, options);
+  return detail::param_site(name, {.given = &init, .constraint = &constraint, .event_dim = options.event_dim});
 }
 /// As above with an initial value that is computed only on first use.
 template <class F>
   requires std::is_invocable_r_v<Tensor, F>
 Tensor param(std::string_view name, F&& init, const Constraint& constraint = constraints::real, const ParamOptions& options = {}) {
-  if (param_store().find(detail::intern(name)) != nullptr) return detail::param_site(name, {}, &constraint, options);
-  const Tensor value = [&] {
-    const detail::Unrecorded off;
-    return detail::TensorAccess::detached(Tensor(init()));
-  }();
-  if (WICK_UNLIKELY(value.empty())) ParamStore::raise_no_init(name);
-  return detail::param_site(name, value, &constraint, options);
+  using Function = std::remove_reference_t<F>;
+  const auto make = [](void* f) { return Tensor((*static_cast<Function*>(f))()); };
+  if constexpr (std::is_function_v<Function>) {
+    auto* pointer = &init;
+    return param(name, pointer, constraint, options);
+  } else {
+    auto* function = const_cast<std::remove_const_t<Function>*>(&init);
+    return detail::param_site(name, {.make = make, .function = function, .constraint = &constraint, .event_dim = options.event_dim});
+  }
 }
 /// The parameter of that name. Throws wick.param.E230 when it has no value yet.
-inline Tensor param(std::string_view name) { return detail::param_site(name, {}, nullptr, {}); }
+inline Tensor param(std::string_view name) { return detail::param_site(name, {}); }
+
+/// The elements of `data` that are in the subsampled plates around this point, as a parameter of that `event_dim` would be: of the dims left of the
+/// `event_dim` rightmost ones, each that belongs to a plate has the plate's full size, or 1. What is empty stays empty. Throws wick.plate.E209.
+inline Tensor subsample(Tensor data, Index event_dim) {
+  if (detail::context.innermost == nullptr || data.empty()) return data;
+  Message m;
+  m.type = SiteType::subsample;
+  m.value = std::move(data);
+  m.done = true;
+  m.event_dim = event_dim;
+  detail::send(m, nullptr);
+  return std::move(m.value);
+}
 
 /// Records a computed value under a name; its only effect is to be in the trace, as it is: plates do not expand it. Returns the value.
 inline Tensor deterministic(std::string_view name, Tensor value) {

@@ -84,9 +84,9 @@ namespace handlers {
 template <>
 class block<Scope> final : public Handler {
  public:
-  [[nodiscard]] explicit block(const BlockOptions& o = {}) : own_(o), rule_(&own_) { enter(all_types, no_types); }
+  [[nodiscard]] explicit block(const BlockOptions& o = {}) : own_(o), rule_(&own_) { enter(kSeen, no_types); }
   /// The rule is not copied: it must outlive the scope.
-  [[nodiscard]] explicit block(const detail::HideRule* rule) : own_({}), rule_(rule) { enter(all_types, no_types); }
+  [[nodiscard]] explicit block(const detail::HideRule* rule) : own_({}), rule_(rule) { enter(kSeen, no_types); }
   void process(Message& m) override {
     if (!(*rule_)(m)) return;
     m.stop = true;
@@ -94,6 +94,7 @@ class block<Scope> final : public Handler {
   }
 
  private:
+  static constexpr SiteTypes kSeen = all_types | types_of(SiteType::subsample, SiteType::inspect);
   detail::HideRule own_;
   const detail::HideRule* rule_;
 };
@@ -102,7 +103,7 @@ template <class F>
 class block final : public Wrapper<block<F>, F> {
  public:
   explicit block(F f, const BlockOptions& o = {}) : Wrapper<block<F>, F>(std::move(f)), rule_(o) {}
-  handlers::block<Scope> scope() const { return handlers::block<Scope>(&rule_); }
+  handlers::block<Scope> make_scope() const { return handlers::block<Scope>(&rule_); }
 
  private:
   detail::HideRule rule_;

@@ -12,19 +12,19 @@ namespace wick::inline WICK_ABI::handlers {
 /// Names the scope form of a handler template: `scale<>` is a scope, `scale<F>` wraps the callable F.
 struct Scope {};
 
-/// The call operator of `Handler<F>`: runs the callable, held by value, inside the scope that `Handler<F>::scope()` makes.
+/// The call operator of `Handler<F>`: runs the callable, held by value, inside the scope that `Handler<F>::make_scope()` makes.
 /// A callable that cannot be called when const is called through wrappers that are not const.
 template <class Derived, class F>
 class Wrapper {
  public:
   template <class... T>
   decltype(auto) operator()(T&&... x) {
-    [[maybe_unused]] const auto scope = static_cast<const Derived&>(*this).scope();
+    [[maybe_unused]] const auto scope = static_cast<const Derived&>(*this).make_scope();
     return f_(std::forward<T>(x)...);
   }
   template <class... T>
   decltype(auto) operator()(T&&... x) const {
-    [[maybe_unused]] const auto scope = static_cast<const Derived&>(*this).scope();
+    [[maybe_unused]] const auto scope = static_cast<const Derived&>(*this).make_scope();
     return f_(std::forward<T>(x)...);
   }
 
@@ -39,7 +39,7 @@ template <template <class> class H, class F, class Argument>
 class Holding : public Wrapper<H<F>, F> {
  public:
   Holding(F f, Argument argument) : Wrapper<H<F>, F>(std::move(f)), argument_(std::move(argument)) {}
-  H<Scope> scope() const { return H<Scope>(&argument_); }
+  H<Scope> make_scope() const { return H<Scope>(&argument_); }
 
  private:
   Argument argument_;

@@ -36,7 +36,7 @@ template <class F>
 class condition final : public Wrapper<condition<F>, F> {
  public:
   condition(F f, Values data) : Wrapper<condition<F>, F>(std::move(f)), data_(std::move(data)) {}
-  handlers::condition<Scope> scope() const { return handlers::condition<Scope>(&data_); }
+  handlers::condition<Scope> make_scope() const { return handlers::condition<Scope>(&data_); }
 
  private:
   Values data_;

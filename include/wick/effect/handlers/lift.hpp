@@ -4,7 +4,7 @@
 
 #include <wick/effect/dist_box.hpp>
 #include <wick/effect/handlers/common.hpp>
-#include <wick/effect/param_store.hpp>
+#include <wick/effect/primitives.hpp>
 
 namespace wick::inline WICK_ABI::handlers {
 
@@ -54,9 +54,9 @@ class lift;
 /// `handlers::lift(model, {{"w", Normal(0.0, 1.0)}, {"s", Gamma(2.0, 1.0)}})` for those named; the others stay parameters.
 ///
 /// A prior is expanded to the shape of its parameter, whose dimensions become one event, but for those that belong to plates outside the scope. The
-/// parameter store is neither read nor filled. A parameter that the program reads again has the value it had. Handlers inside the scope,
+/// parameter store is not filled. A parameter that the program reads again has the value it had. Handlers inside the scope,
 /// which have seen a parameter, find one afterwards too, so that plates take their elements of it.
-/// Reads: type, name, param, init, constraint, event_dim. Writes: type, fn, value, done, stop, param. Throws: wick.handler.E260 for a prior that does not fit.
+/// Reads: type, name, request, event_dim. Writes: type, fn, value, done, stop. Throws: wick.handler.E260 for a prior that does not fit.
 template <>
 class lift<Scope> final : public Handler {
  public:
@@ -74,7 +74,6 @@ class lift<Scope> final : public Handler {
       if (l->name == m.name && !l->value.empty()) {
         m.value = l->value;
         m.done = m.stop = true;
-        m.param = nullptr;
         return;
       }
     newest_ = detail::make_pooled<Lifted>(newest_, m.name, &m);
@@ -82,7 +81,6 @@ class lift<Scope> final : public Handler {
     fit(*newest_->prior.get(), m);
     m.type = SiteType::sample;
     m.fn = newest_->prior.get();
-    m.param = nullptr;
   }
   void postprocess(Message& m) override {
     for (Lifted* l = newest_; l != nullptr; l = l->next) {
@@ -108,8 +106,8 @@ class lift<Scope> final : public Handler {
   };
   /// Expands the prior to the parameter's shape, as far as that is known.
   void fit(Distribution& d, const Message& m) const {
-    if (m.param == nullptr && m.init == nullptr) return;
-    Shape shape = m.param != nullptr ? m.param->shape() : m.constraint != nullptr ? detail::constrained_shape(m.init->shape(), *m.constraint) : m.init->shape();
+    if (m.request->given == nullptr && m.request->make == nullptr && param_store().find(m.name) == nullptr) return;
+    Shape shape = detail::param_shape(*m.request, m.name);
     const Index event = d.event_dim(), plated = m.event_dim < 0 ? 0 : shape.rank() - m.event_dim;
     bool local = false;
     for (const Handler* h = outer(); h != nullptr; h = h->outer()) {

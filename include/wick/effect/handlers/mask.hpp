@@ -17,7 +17,7 @@ class mask<Scope> final : public Handler {
  public:
   [[nodiscard]] explicit mask(Tensor m) : mask_(std::move(m)) {
     check(mask_);
-    enter(types_of(SiteType::sample), no_types);
+    enter(types_of(SiteType::sample, SiteType::inspect), no_types);
   }
   void process(Message& m) override {
     m.mask = m.mask.empty() ? mask_ : (m.mask & mask_);
@@ -41,7 +41,7 @@ template <class F>
 class mask final : public Wrapper<mask<F>, F> {
  public:
   mask(F f, Tensor m) : Wrapper<mask<F>, F>(std::move(f)), mask_(std::move(m)) { mask<Scope>::check(mask_); }
-  handlers::mask<Scope> scope() const { return handlers::mask<Scope>(mask_); }
+  handlers::mask<Scope> make_scope() const { return handlers::mask<Scope>(mask_); }
 
  private:
   Tensor mask_;

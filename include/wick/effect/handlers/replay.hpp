@@ -59,7 +59,7 @@ template <class F>
 class replay final : public Wrapper<replay<F>, F> {
  public:
   replay(F f, Trace t) : Wrapper<replay<F>, F>(std::move(f)), trace_(std::move(t)) {}
-  handlers::replay<Scope> scope() const { return handlers::replay<Scope>(trace_); }
+  handlers::replay<Scope> make_scope() const { return handlers::replay<Scope>(trace_); }
 
  private:
   Trace trace_;

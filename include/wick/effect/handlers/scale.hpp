@@ -18,7 +18,7 @@ class scale<Scope> final : public Handler {
  public:
   [[nodiscard]] explicit scale(Tensor factor) : factor_(std::move(factor)) {
     check(factor_);
-    enter(types_of(SiteType::sample), no_types);
+    enter(types_of(SiteType::sample, SiteType::inspect), no_types);
   }
   void process(Message& m) override {
     detail::scale_by(m.scale, factor_);
@@ -43,7 +43,7 @@ template <class F>
 class scale final : public Wrapper<scale<F>, F> {
  public:
   scale(F f, Tensor factor) : Wrapper<scale<F>, F>(std::move(f)), factor_(std::move(factor)) { scale<Scope>::check(factor_); }
-  handlers::scale<Scope> scope() const { return handlers::scale<Scope>(factor_); }
+  handlers::scale<Scope> make_scope() const { return handlers::scale<Scope>(factor_); }
 
  private:
   Tensor factor_;

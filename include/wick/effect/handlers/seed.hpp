@@ -30,7 +30,7 @@ template <class F>
 class seed final : public Wrapper<seed<F>, F> {
  public:
   seed(F f, std::uint64_t s) : Wrapper<seed<F>, F>(std::move(f)), seed_(s) {}
-  handlers::seed<Scope> scope() const { return handlers::seed<Scope>(seed_); }
+  handlers::seed<Scope> make_scope() const { return handlers::seed<Scope>(seed_); }
 
  private:
   std::uint64_t seed_;

@@ -13,7 +13,7 @@ class substitute;
 ///
 /// Densities stay those of the program: `handlers::trace(handlers::substitute(model, {{"z", 0.5}})).get_trace(x).log_prob_sum()` is the log density at
 /// z = 0.5. A substituted parameter need not be in the store, and is not trained. Sites that the program observes are left alone; of two
-/// substitutes the outer one wins. Reads: type, name, is_observed. Writes: value, param.
+/// substitutes the outer one wins. Reads: type, name, is_observed. Writes: value.
 template <>
 class substitute<Scope> final : public Handler {
  public:
@@ -24,7 +24,6 @@ class substitute<Scope> final : public Handler {
     const Tensor* v = m.is_observed ? nullptr : values_->find(m.name);
     if (v == nullptr || v->empty()) return;
     m.value = *v;
-    m.param = nullptr;
   }
 
  private:

@@ -30,7 +30,9 @@ class trace<Scope> final : public Handler {
     m.value = s->value;
     m.done = true;
   }
-  void postprocess(Message& m) override { out_->add(m); }
+  void postprocess(Message& m) override {
+    if (WICK_LIKELY(!m.infer.do_not_trace)) out_->add(m);
+  }
 
  private:
   Trace* out_;
