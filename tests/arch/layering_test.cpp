@@ -1,3 +1,5 @@
+#include <sstream>
+
 #include "arch/rules.hpp"
 
 #include "catch.hpp"
@@ -54,6 +56,24 @@ TEST_CASE("layering: the headers and examples keep the rules of docs/design.md",
   const arch::Violations found = arch::check(files);
   INFO(joined(found));
   CHECK(found.empty());
+}
+
+TEST_CASE("layering: each handler is a file one reads at a glance", "[arch]") {
+  std::size_t handlers = 0, effect = 0;
+  for (const auto& [path, text] : arch::read_tree(wick_test::source_dir())) {
+    if (!path.starts_with("wick/effect/")) continue;
+    std::size_t lines = 0;
+    std::istringstream code(arch::without_comments(text));
+    for (std::string line; std::getline(code, line);) lines += line.find_first_not_of(" \t") != std::string::npos ? 1 : 0;
+    effect += lines;
+    if (!path.starts_with("wick/effect/handlers/")) continue;
+    handlers += lines;
+    INFO(path << ": " << lines << " lines without comments");
+    CHECK(lines <= 135);
+  }
+  CHECK(handlers > 0);
+  CHECK(handlers <= 1200);
+  CHECK(effect <= 3000);  // with parameter store, traces, plates and the dependency graph
 }
 
 TEST_CASE("layering: a sound tree passes", "[arch]") {

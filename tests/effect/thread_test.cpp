@@ -2,6 +2,9 @@
 #include <atomic>
 #include <thread>
 
+#include <wick/effect/inspect.hpp>
+#include <wick/effect/plate_stack.hpp>
+
 #include "effect/effect.hpp"
 
 using namespace wick;
@@ -33,6 +36,16 @@ int work(int me, std::atomic<int>& ready, Values& draws) {
     want(t.size() == 5);
     want(t.at("x").scale.item() == (10.0 + me) / 5.0 * (me == 0 ? 2.0 : 3.0));
     want(detail::context.outermost == &record);
+
+    Trace u;
+    const handlers::trace inner(u);
+    const handlers::do_ cut({{me == 0 ? "a/z" : "b/z", 40.0 + me}});
+    const handlers::scope mine(me == 0 ? "a" : "b");
+    const handlers::lift lifted({{"q", Normal(me, 1e-9)}});
+    const plate_stack grid("grid", {2, 3}, -2);
+    want(std::abs(param("q", 0.0).at({4}) - me) < 1e-6);  // one for each element of the plate outside
+    want(sample("z", Normal(0.0, 1.0)).item() == 40.0 + me);
+    want(get_plates().size() == 3 && u.at(me == 0 ? "a/z" : "b/z").value.numel() == 30);
   }
   want(param_store().size() == 1);
   clear_param_store();

@@ -223,6 +223,11 @@ inline void scale_by(Tensor& s, const Tensor& factor) {
                    {"set `value` in `process`, with `is_observed` for an observation\n  or leave both alone"});
 }
 
+[[noreturn]] WICK_COLD inline void raise_enumerated(Name site, const char* who) {
+  raise<UsageError>("wick.handler.E270", site.view(), {"the site is marked for enumeration, which ", who, " does not do"},
+                    {"leave the mark out: the site is then drawn, with the score-function gradient\n  or list the values of a small program's sites by handlers::queue"});
+}
+
 /// How a message that is no sample site gets its value when no handler has given it one.
 using Default = void (*)(Message&);
 

@@ -124,6 +124,11 @@ inline Param& find_param(const ParamRequest& r, Name name) {
   return *p;
 }
 
+inline void read_param(Message& m) {
+  m.param = &find_param(*m.request, m.name);
+  m.value = m.param->read();
+}
+
 WICK_NOINLINE inline Tensor param_site(std::string_view text, const ParamRequest& r) {
   const Name name = intern(text);
   const SiteMark mark(name);
@@ -134,10 +139,7 @@ WICK_NOINLINE inline Tensor param_site(std::string_view text, const ParamRequest
     m.name = name;
     m.request = &r;
     m.event_dim = r.event_dim;
-    send(m, [](Message& x) {
-      x.param = &find_param(*x.request, x.name);
-      x.value = x.param->read();
-    });
+    send(m, &read_param);
     return std::move(m.value);
   } catch (Error& e) {
     rethrow_located(e, name);

@@ -295,6 +295,7 @@ inline double Trace_ELBO::score(detail::ParticleTraces& t) const {
   bool needs_score = false;
   for (const Site& s : t.model) {
     if (s.type != SiteType::sample) continue;
+    if (WICK_UNLIKELY(s.infer.enumerate != Enumerate::no && !s.is_observed)) detail::raise_enumerated(s.name, "Trace_ELBO");
     if (WICK_UNLIKELY(detail::from_prior(s, t.guide))) {  // the guide's density is the same: both cancel
       detail::check_plates(s, t.model);
       needs_score = needs_score || !is_pathwise(s);

@@ -116,7 +116,7 @@ inline void bind_param(Slot& slot, Bound& x, std::uint64_t seed) {
     x.initial = initial_value(slot, x.name, seed);
     x.seed = seed;
   }
-  const Tensor v = param_site(x.name.view(), p == nullptr ? x.initial : Tensor(), &slot.constraint, {});
+  const Tensor v = param_site(x.name.view(), {.given = p == nullptr ? &x.initial : nullptr, .constraint = &slot.constraint});
   if (WICK_UNLIKELY(p == nullptr)) p = store.find(x.name);
   if (WICK_UNLIKELY(p == nullptr)) return x.bind(v);  // a handler has given a value: the store has none
   if (WICK_UNLIKELY(!x.initial.empty())) x.initial = Tensor();

@@ -81,6 +81,8 @@ namespace handlers {
 ///
 /// Reads: type, name, is_observed. Writes: stop. Throws: wick.handler.E252 for an unknown type name or for more than one of hide, expose and
 /// hide_fn. Warns (W254) when it hides the subsample of a plate.
+/// Example:
+///     handlers::block(model, {.hide = {"z"}})(y);  // a trace around it records y alone
 template <>
 class block<Scope> final : public Handler {
  public:

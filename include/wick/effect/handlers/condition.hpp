@@ -13,6 +13,8 @@ class condition;
 /// makes its site latent, also where the program observes it.
 ///
 /// Reads: type, name. Writes: value, is_observed, done. Of two conditions the outer one wins.
+/// Example:
+///     handlers::condition(model, {{"z", 0.5}})(y);
 template <>
 class condition<Scope> final : public Handler {
  public:

@@ -57,6 +57,8 @@ class lift;
 /// parameter store is not filled. A parameter that the program reads again has the value it had. Handlers inside the scope,
 /// which have seen a parameter, find one afterwards too, so that plates take their elements of it.
 /// Reads: type, name, request, event_dim. Writes: type, fn, value, done, stop. Throws: wick.handler.E260 for a prior that does not fit.
+/// Example:
+///     handlers::lift(guide, Normal(0.0, 1.0))(y);  // loc is a sample site now
 template <>
 class lift<Scope> final : public Handler {
  public:

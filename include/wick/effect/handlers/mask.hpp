@@ -12,6 +12,9 @@ class mask;
 /// Leaves elements where the mask (0/1, broadcasting to batch shapes) is 0 out of the log densities of all sample sites inside; masks are combined by "and".
 ///
 /// Masked elements may hold anything: value and gradients stay finite. Reads: type. Writes: mask. Throws: wick.handler.E251 for a mask with other values than 0 and 1.
+/// Example:
+///     const handlers::mask there(y == y);  // NaN is no datum
+///     model(y);
 template <>
 class mask<Scope> final : public Handler {
  public:

@@ -15,6 +15,9 @@ class replay;
 /// A site that is observed here is left alone. Reads: type, name, is_observed. Writes: value, done, infer (the traced site's replaces it).
 /// Throws: wick.handler.E253 when the traced site of that name is observed or no sample site, wick.plate.E210 when a subsampled plate has
 /// another size in the trace.
+/// Example:
+///     const Trace t = handlers::trace(guide).get_trace(y);
+///     const Trace u = handlers::trace(handlers::replay(model, t)).get_trace(y);  // log p at the guide's values
 template <>
 class replay<Scope> final : public Handler {
  public:

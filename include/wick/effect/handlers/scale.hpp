@@ -13,6 +13,9 @@ class scale;
 ///
 /// Reads: type. Writes: scale. As a scope: `{ handlers::scale annealed(0.1); model(x); }`; as a wrapper: `handlers::scale(model, 0.1)(x)`.
 /// Throws: wick.handler.E250 unless every element of the factor is positive and finite.
+/// Example:
+///     const handlers::scale tempered(0.1);
+///     model(y);
 template <>
 class scale<Scope> final : public Handler {
  public:

@@ -14,6 +14,8 @@ class seed;
 ///
 /// A site's draw depends on the seed, its name, the turns of sequential plates around it and its occurrence only: not on the order of sites,
 /// other handlers or threads. Reads and writes no message: the key is taken when a value is drawn, so `block` does not hide it.
+/// Example:
+///     handlers::seed(model, 1)(y);
 template <>
 class seed<Scope> final {
  public:

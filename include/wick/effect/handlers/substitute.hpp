@@ -14,6 +14,9 @@ class substitute;
 /// Densities stay those of the program: `handlers::trace(handlers::substitute(model, {{"z", 0.5}})).get_trace(x).log_prob_sum()` is the log density at
 /// z = 0.5. A substituted parameter need not be in the store, and is not trained. Sites that the program observes are left alone; of two
 /// substitutes the outer one wins. Reads: type, name, is_observed. Writes: value.
+/// Example:
+///     const Trace t = handlers::trace(handlers::substitute(model, {{"z", 0.5}})).get_trace(y);
+///     std::printf("log density at z = 0.5: %.3f\n", t.log_prob_sum().item());
 template <>
 class substitute<Scope> final : public Handler {
  public:

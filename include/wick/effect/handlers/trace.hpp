@@ -15,6 +15,9 @@ class trace;
 ///
 /// A plate whose name returns in one run gets the indices it had. Reads: everything. Writes: value, done (of such plates).
 /// Throws: wick.trace.E221 (a second sample site of a name), E222 (a name used by two types), wick.plate.E210 (a plate returns with another size or dim).
+/// Example:
+///     const Trace t = handlers::trace(model).get_trace(y);
+///     std::printf("%s", t.format_shapes().c_str());
 template <>
 class trace<Scope> final : public Handler {
  public:

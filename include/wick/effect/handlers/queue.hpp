@@ -1,0 +1,97 @@
+/// \file
+/// handlers::queue
+#pragma once
+
+#include <wick/effect/handlers/escape.hpp>
+#include <wick/effect/handlers/replay.hpp>
+#include <wick/effect/handlers/trace.hpp>
+
+namespace wick::inline WICK_ABI {
+
+struct QueueOptions {
+  Count max_tries = 100000;
+};
+
+namespace detail {
+
+/// At a discrete site without a value: leaves one trace for each of its values, and the program.
+class Branch final : public Handler {
+ public:
+  Branch(const Trace& sofar, List<Trace>& todo) : sofar_(&sofar), todo_(&todo) { enter(types_of(SiteType::sample), no_types); }
+  void process(Message& m) override {
+    if (m.is_observed || !m.value.empty() || !m.fn->is_discrete()) return;
+    const Constraint set = m.fn->support();
+    const bool boolean = std::string_view(set.name()) == "boolean";
+    const bool listed = boolean || (!set.lower().empty() && !set.upper().empty() && set.lower().numel() == 1 && set.upper().numel() == 1);
+    if (WICK_UNLIKELY(!listed || m.fn->shape().numel() != 1)) raise(m.name, listed ? "has more than one element" : "has infinitely many values");
+    const double first = boolean ? 0 : set.lower().item(), last = boolean ? 1 : set.upper().item();
+    Message given = m;
+    given.done = true;
+    for (double v = last; v >= first; --v) {  // what is put last is taken first
+      given.value = expand(Tensor(v), m.fn->shape());
+      todo_->push_back(*sofar_);
+      todo_->back().add(given);
+    }
+    throw NonlocalExit(m.name);
+  }
+
+ private:
+  [[noreturn]] WICK_COLD static void raise(Name site, const char* why) {
+    detail::raise<UsageError>("wick.handler.E272", site.view(), {"queue: the site ", why}, {"sample its elements one by one, as in a loop over the plate\n  or give the site a value by handlers::condition or substitute"});
+  }
+  const Trace* sofar_;
+  List<Trace>* todo_;
+};
+
+/// Runs the program until it ends with the next combination of values. False when there is none left.
+WICK_NOINLINE inline bool next_path(const Callable& program, List<Trace>& todo, Trace& out, Index& tries) {
+  while (!todo.empty()) {
+    if (--tries < 0)
+      raise<UsageError>("wick.handler.E273", "", {"queue: more runs than max_tries"}, {"give a larger one: {.max_tries = n}\n  or observe some of the discrete sites"});
+    const Trace given = std::move(todo.back());
+    todo.truncate(todo.size() - 1);
+    try {
+      const handlers::trace<> record(out);
+      const Branch branch(out, todo);
+      const handlers::replay<> replayed(given);
+      program();
+      return true;
+    } catch (const NonlocalExit&) {  // its branches are in the queue now
+    }
+  }
+  return false;
+}
+
+}  // namespace detail
+
+namespace handlers {
+
+/// Runs a program once for every combination of values of its discrete latent sites, whatever its control flow: each run gives a trace, and with
+/// Σ exp(log_prob_sum) over them come exact probabilities. Continuous sites before a branching are drawn once for all of it.
+///
+/// The first value of the first site comes first. Reads: type, is_observed, value, fn. Writes: value, done.
+/// Throws: wick.handler.E272 for a site of several elements or infinitely many values, E273 after `max_tries` runs.
+/// Example:
+///     for (const Trace& t : handlers::queue(coins).get_traces()) std::printf("%.3f\n", std::exp(t.log_prob_sum().item()));
+template <class F>
+class queue {
+ public:
+  explicit queue(F f, const QueueOptions& o = {}) : f_(std::move(f)), options_(o) {}
+  template <class... T>
+  std::vector<Trace> get_traces(const T&... x) {
+    auto program = [&] { static_cast<void>(f_(x...)); };
+    detail::List<Trace> todo;
+    todo.push_back(Trace());
+    Index tries = options_.max_tries.value;
+    std::vector<Trace> out;
+    for (Trace t; detail::next_path(detail::Callable(program), todo, t, tries);) out.push_back(t);
+    return out;
+  }
+
+ private:
+  F f_;
+  QueueOptions options_;
+};
+
+}  // namespace handlers
+}  // namespace wick::inline WICK_ABI
