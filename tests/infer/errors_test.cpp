@@ -339,6 +339,12 @@ TEST_CASE("E12: a factor of the guide that does not say what it weighs is an err
   require(failing<UsageError>("wick.elbo.E307", "f", "has_rsample", nothing, [] { factor("f", 0.3); }));
 }
 
+TEST_CASE("E12: a site marked for enumeration is an error: Trace_ELBO draws", "[infer][errors]") {
+  const Infer marked{.enumerate = Enumerate::parallel};
+  const Body coin = [marked] { sample("k", Bernoulli({.probs = 0.5}), marked); };
+  require(failing<UsageError>("wick.handler.E270", "k", "score-function", coin, coin));
+}
+
 TEST_CASE("errors: masked data may be NaN: loss and gradient are those of the other elements", "[infer][errors]") {
   const Tensor mask{1, 0, 1};
   const auto result = [&](int how, const Tensor& data) {

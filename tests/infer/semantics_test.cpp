@@ -4,6 +4,8 @@
 #include <map>
 #include <stdexcept>
 
+#include <wick/effect/handlers/reparam.hpp>
+
 #include "infer/common.hpp"
 
 using namespace wick;
@@ -70,6 +72,40 @@ TEST_CASE("E12: the index sites of plates cost nothing", "[infer][semantics]") {
   };
   REQUIRE(close(loss(false), point_loss(0.5, 1.5)));
   REQUIRE(close(loss(true), point_loss(0.5, 1.5)));
+}
+
+TEST_CASE("E7, E9: lifted parameters, reparameterised and partly observed sites in a step", "[infer][semantics]") {
+  Recorder::Record r;
+  const auto loss = [&](auto model, auto guide) {
+    const OwnStore own;
+    SVI svi(model, guide, Recorder(r), Trace_ELBO(), {.seed = 1});
+    svi.step();
+    return svi.step();
+  };
+  const auto density = log_normal_density;
+  const auto regression = [] { sample("y", Normal(param("w", 0.0), 1.0), obs(2.0)); };
+  REQUIRE(close(loss(handlers::lift(regression, Normal(0.0, 1.0)), [] { sample("w", Delta(param("at", 0.5))); }), -density(0.5, 0.0, 1.0) - density(2.0, 0.5, 1.0)));
+  REQUIRE(close(r.gradients["at"][0], 0.5 - 1.5));
+  REQUIRE(r.names == 1);  // w is not trained
+
+  const auto shifted = [] { sample("y", Normal(sample("x", Normal(1.0, 2.0)), 1.0), obs(2.0)); };
+  const auto apart = handlers::reparam(shifted, {{"x", LocScaleReparam(0.0)}});
+  REQUIRE(close(loss(apart, [] { sample("x_decentered", Delta(param("at", 0.3))); }), -density(0.3, 0.0, 1.0) - density(2.0, 1.6, 1.0)));
+  REQUIRE(close(r.gradients["at"][0], 0.3 - 2.0 * (2.0 - 1.6)));
+
+  const Tensor y = {0.5, std::nan("")}, there = {1.0, 0.0};
+  const auto partly = [=] {
+    const plate data("data", 2);
+    sample("y", Normal(0.0, 1.0), obs(y, there));
+  };
+  const auto missing = [=] {
+    const plate data("data", 2);
+    const handlers::mask none(!there);
+    sample("y_unobserved", Delta(param("at", Tensor{9.0, 0.7})));
+  };
+  REQUIRE(close(loss(partly, missing), -density(0.5, 0.0, 1.0) - density(0.7, 0.0, 1.0)));
+  REQUIRE(r.gradients["at"][0] == 0.0);
+  REQUIRE(close(r.gradients["at"][1], 0.7));
 }
 
 TEST_CASE("E12: a pathwise draw's gradient is that of log q - log p through the draw", "[infer][semantics]") {
