@@ -6,8 +6,8 @@
 /// no fast-math, Eigen's vectorised exp and log, no memory allocated in a step.
 ///
 /// What a specialist knows: only RNN and guide are sequential. Once all z are drawn, transition and emitter are the same function of
-/// 100 columns, so they are matrix products of a whole series, forward and backward; and so are the gradients of all weights. The model as it is
-/// written in the example goes step by step. All sizes are known to the compiler.
+/// 100 columns, so they are matrix products of a whole series, forward and backward; and so are the gradients of all weights. All sizes are known
+/// to the compiler. The model as it is written goes step by step, and so does the baseline in hand/dmm_steps.hpp.
 ///
 /// `loss_and_gradient` is held against central differences by bench/dmm.cpp, and the steps against the library's.
 #pragma once
@@ -40,21 +40,36 @@ class Dmm {
     z_0, z_q_0, h_0, log_obs_scale, slots
   };
   struct Layout {
-    Slot slot[slots] = {{"trans.lin_gate.weight", H, Z, 0},         {"trans.lin_gate.bias", H, 1, 0},
-                        {"trans.lin_gate_out.weight", Z, H, 0},     {"trans.lin_gate_out.bias", Z, 1, 0},
-                        {"trans.lin_prop.weight", H, Z, 0},         {"trans.lin_prop.bias", H, 1, 0},
-                        {"trans.lin_prop_out.weight", Z, H, 0},     {"trans.lin_prop_out.bias", Z, 1, 0},
-                        {"trans.lin_z.weight", Z, Z, 0},            {"trans.lin_z.bias", Z, 1, 0},
-                        {"emitter.0.weight", H, Z, 0},              {"emitter.0.bias", H, 1, 0},
-                        {"emitter.2.weight", H, H, 0},              {"emitter.2.bias", H, 1, 0},
-                        {"emitter.4.weight", 1, H, 0},              {"emitter.4.bias", 1, 1, 0},
-                        {"combiner.lin_z_to_hidden.weight", H, Z, 0},     {"combiner.lin_z_to_hidden.bias", H, 1, 0},
-                        {"combiner.lin_hidden_to_loc.weight", Z, H, 0},   {"combiner.lin_hidden_to_loc.bias", Z, 1, 0},
-                        {"combiner.lin_hidden_to_scale.weight", Z, H, 0}, {"combiner.lin_hidden_to_scale.bias", Z, 1, 0},
-                        {"rnn.weight_ih", H, 1, 0},                 {"rnn.bias_ih", H, 1, 0},
-                        {"rnn.weight_hh", H, H, 0},                 {"rnn.bias_hh", H, 1, 0},
-                        {"z_0", Z, 1, 0},                           {"z_q_0", Z, 1, 0},
-                        {"h_0", H, 1, 0},                           {"obs_scale", 1, 1, 0}};
+    Slot slot[slots] = {{"dmm$$$transition.lin_gate.weight", H, Z, 0},
+                        {"dmm$$$transition.lin_gate.bias", H, 1, 0},
+                        {"dmm$$$transition.lin_gate_out.weight", Z, H, 0},
+                        {"dmm$$$transition.lin_gate_out.bias", Z, 1, 0},
+                        {"dmm$$$transition.lin_prop.weight", H, Z, 0},
+                        {"dmm$$$transition.lin_prop.bias", H, 1, 0},
+                        {"dmm$$$transition.lin_prop_out.weight", Z, H, 0},
+                        {"dmm$$$transition.lin_prop_out.bias", Z, 1, 0},
+                        {"dmm$$$transition.lin_z.weight", Z, Z, 0},
+                        {"dmm$$$transition.lin_z.bias", Z, 1, 0},
+                        {"dmm$$$emitter.first.weight", H, Z, 0},
+                        {"dmm$$$emitter.first.bias", H, 1, 0},
+                        {"dmm$$$emitter.second.weight", H, H, 0},
+                        {"dmm$$$emitter.second.bias", H, 1, 0},
+                        {"dmm$$$emitter.third.weight", 1, H, 0},
+                        {"dmm$$$emitter.third.bias", 1, 1, 0},
+                        {"dmm$$$combiner.lin_z_to_hidden.weight", H, Z, 0},
+                        {"dmm$$$combiner.lin_z_to_hidden.bias", H, 1, 0},
+                        {"dmm$$$combiner.lin_hidden_to_loc.weight", Z, H, 0},
+                        {"dmm$$$combiner.lin_hidden_to_loc.bias", Z, 1, 0},
+                        {"dmm$$$combiner.lin_hidden_to_scale.weight", Z, H, 0},
+                        {"dmm$$$combiner.lin_hidden_to_scale.bias", Z, 1, 0},
+                        {"dmm$$$rnn.weight_ih_l0", H, 1, 0},
+                        {"dmm$$$rnn.bias_ih_l0", H, 1, 0},
+                        {"dmm$$$rnn.weight_hh_l0", H, H, 0},
+                        {"dmm$$$rnn.bias_hh_l0", H, 1, 0},
+                        {"dmm$$$z_0", Z, 1, 0},
+                        {"dmm$$$z_q_0", Z, 1, 0},
+                        {"dmm$$$h_0", H, 1, 0},
+                        {"obs_scale", 1, 1, 0}};
     int total = 0;
     constexpr Layout() {
       for (Slot& s : slot) {
