@@ -1,0 +1,7 @@
+set(count 41)
+set(parameters held_out_loss nearest_five)
+set(always loss_last200 independent_pixels seconds ns_per_step)
+set(lines "Step    0 \\| ELBO loss per picture: [0-9]+\\.[0-9][0-9]\n" "nats per held-out picture: [0-9.]+ with a code, 253\\.15 where" "have their label: [0-9.]+ %")
+set(files loss.csv held_out.csv codes.csv reconstructions.csv samples.csv plane.csv)
+set(pictures reconstructions samples plane latent loss)
+set(refused --batch=0 --hidden=x --data=)
