@@ -31,7 +31,7 @@ struct GatedTransition : Module {
         lin_gate_out(register_module("lin_gate_out", Linear(hidden, z))),
         lin_prop(register_module("lin_prop", Linear(z, hidden))),
         lin_prop_out(register_module("lin_prop_out", Linear(hidden, z))),
-        lin_z(register_module("lin_z", Linear(z, z, {.weight_init = init::identity(), .bias_init = init::zeros()}))) {}
+        lin_z(register_module("lin_z", Linear(z, z, {.weight_init = initializers::identity(), .bias_init = initializers::zeros()}))) {}
 
   Gaussian operator()(const Tensor& z) const {
     const Tensor gate = sigmoid(lin_gate_out(relu(lin_gate(z))));
@@ -90,9 +90,9 @@ struct Dmm : Module {
         emitter(register_module("emitter", Emitter(n.z, n.emitter, n.x))),
         combiner(register_module("combiner", Combiner(n.z, n.rnn))),
         rnn(register_module("rnn", RNN(n.x, n.rnn, {.reverse = backward, .nonlinearity = "relu"}))),
-        z_0(register_parameter("z_0", Shape{n.z}, init::zeros())),
-        z_q_0(register_parameter("z_q_0", Shape{n.z}, init::zeros())),
-        h_0(register_parameter("h_0", Shape{n.rnn}, init::zeros())) {}
+        z_0(register_parameter("z_0", Shape{n.z}, initializers::zeros())),
+        z_q_0(register_parameter("z_q_0", Shape{n.z}, initializers::zeros())),
+        h_0(register_parameter("h_0", Shape{n.rnn}, initializers::zeros())) {}
 };
 
 /// One series: x has shape (steps, 1).

@@ -24,7 +24,7 @@ struct Digits {
   std::vector<double> label;
 };
 
-/// The first `training` pictures are fitted, the others held out; other people wrote them.
+/// Five sixths of the pictures are fitted, the others held out.
 struct Data {
   Digits train, test;
 };

@@ -93,7 +93,7 @@ void plot(const example::Output& output, std::span<const double> losses, std::sp
   write(output, "samples.csv", drawn);
   write(output, "plane.csv", decoded);
   output.pictures({{"reconstructions", 900, 420, reconstructions},
-                   {"samples", 700, 540, samples},
+                   {"samples", 760, 400, samples},
                    {"plane", 700, 740, plane},
                    {"latent", 760, 640, latent},
                    {"loss", 720, 480, loss}});
