@@ -4,6 +4,9 @@
 
 #include <optional>
 
+#include <wick/effect/handlers/reparam.hpp>
+#include <wick/effect/plate_stack.hpp>
+
 #include "effect/effect.hpp"
 
 using namespace wick;
@@ -89,4 +92,31 @@ TEST_CASE("allocation: sites without handlers allocate nothing", "[effect][alloc
   const AllocationGuard count;
   for (int i = 0; i < 1000; ++i) run();
   CHECK(count.count() == 0);
+}
+
+TEST_CASE("allocation: lift, reparam, do, substitute, scope and stacks of plates allocate nothing", "[effect][allocation]") {
+  const handlers::Values cut{{"s/z", 1.0}}, given{{"s/q", 2.0}};
+  const handlers::Priors priors{{"s/w", Normal(0.0, 1.0)}};
+  const handlers::Reparams how{{"s/x", LocScaleReparam(0.5)}};
+  Trace t;
+  double total = 0.0;
+  const auto run = [&] {
+    const handlers::trace record(t);
+    const handlers::lift<> lifted(&priors);
+    const handlers::reparam<> apart(&how);
+    const handlers::do_<> intervened(&cut);
+    const handlers::substitute<> fixed(&given);
+    const handlers::scope<> named("s");
+    const Tensor w = param("w", 1.0) + param("w", 1.0);
+    const plate_stack grid("grid", {2, 3});
+    const Tensor x = sample("x", Normal(w, 2.0));
+    total += sum(x + sample("z", Normal(x, 1.0)) + sample("q", Normal(0.0, 1.0))).item();
+    total += t.log_prob_sum().item();
+  };
+  for (int i = 0; i < 50; ++i) run();
+  const AllocationGuard count;
+  for (int i = 0; i < 1000; ++i) run();
+  CHECK(count.count() == 0);
+  CHECK(t.size() == 7);  // w, two plates, x_decentered, x, z, q
+  CHECK(std::isfinite(total));
 }

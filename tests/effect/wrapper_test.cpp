@@ -4,6 +4,10 @@
 #include <string>
 #include <string_view>
 
+#include <wick/effect/handlers/enum.hpp>
+#include <wick/effect/handlers/queue.hpp>
+#include <wick/effect/handlers/reparam.hpp>
+
 #include "effect/effect.hpp"
 
 using namespace wick;
@@ -40,6 +44,21 @@ TEST_CASE("wrappers: every handler wraps a wrapper of its own kind twice", "[eff
   CHECK(condition(condition(depth, {{"x", 1.0}}), {{"x", 1.0}})() == 2);
   CHECK(replay(replay(depth, none), none)() == 2);
   CHECK(seed(seed(depth, 1), 2)() == 0);  // seed is no handler on the stack
+  CHECK(substitute(substitute(depth, {}), {{"x", 1.0}})() == 2);
+  CHECK(do_(do_(depth, {}), {{"x", 1.0}})() == 2);
+  CHECK(lift(lift(depth, Normal(0.0, 1.0)), {{"w", Normal(0.0, 1.0)}})() == 2);
+  CHECK(reparam(reparam(depth, {}), {{"x", LocScaleReparam()}})() == 2);
+  CHECK(uncondition(uncondition(depth))() == 2);
+  CHECK(broadcast(broadcast(depth))() == 2);
+  CHECK(scope(scope(depth, "a"), std::string("b"))() == 2);
+  CHECK(enum_(enum_(depth, -1), -2)() == 2);
+  CHECK(infer_config(infer_config(depth, [](const Message&, Infer&) {}), [](const Message&, Infer&) {})() == 2);
+  CHECK(escape(escape(depth, [](const Message&) { return true; }), [](const Message&) { return true; })() == 2);
+  {
+    const plate rows("rows", 2);
+    CHECK(block_plate(block_plate(depth, "rows"), "rows")() == 1);  // no handler either
+  }
+  CHECK(queue(trace(depth)).get_traces().size() == 1);
   const auto once = trace(depth);
   CHECK(trace(once)() == 2);  // an lvalue too
   const auto blocked = block(depth);
