@@ -2,6 +2,7 @@
 #include <limits>
 
 #include <wick/ad/grad.hpp>
+#include <wick/effect/handlers/reparam.hpp>
 #include <wick/effect/obs_mask.hpp>
 
 #include "effect/effect.hpp"
@@ -61,6 +62,30 @@ TEST_CASE("E7: lift goes by the order of nesting: handlers outside see a sample 
   CHECK(values(inside.at("w").value) == values(outside.at("w").value));
   CHECK(handlers::lift(handlers::substitute(linear, {{"b", 2.0}, {"w", ones({2, 3})}}), Normal(0.0, 1.0))().item() == 9.0);
   CHECK(values(handlers::trace(handlers::replay(handlers::lift(linear, Normal(0.0, 1.0)), handlers::trace(handlers::lift(linear, Normal(9.0, 1.0))).get_trace())).get_trace().at("w").value)[0] > 5.0);
+}
+
+TEST_CASE("E7: a lifted parameter may be intervened on, reparameterised, or fail, and is read again as it was", "[effect][lift][do][reparam]") {
+  const OwnParams params;
+  const auto twice = [] { return param("w", 0.0) + 10.0 * param("w", 0.0); };
+  const auto lifted = handlers::lift(twice, Normal(0.0, 1.0));
+  const Trace cut = handlers::trace(handlers::do_(lifted, {{"w", 2.0}})).get_trace();
+  CHECK(cut.return_value().item() == 22.0);
+  CHECK(names(cut) == std::vector<std::string>{"w"});
+  CHECK_FALSE(cut.at("w").is_observed);
+  const Trace apart = handlers::trace(handlers::reparam(handlers::scope(lifted, "s"), {{"s/w", LocScaleReparam(0.0)}})).get_trace();
+  CHECK(names(apart) == std::vector<std::string>{"s/w_decentered", "s/w"});
+  CHECK(apart.return_value().item() == Approx(11.0 * apart.at("s/w").value.item()));
+  // An error on the way out, caught inside the scope, leaves nothing behind.
+  const handlers::lift scope({{"bad", Normal(zeros({5}), 1.0)}});
+  CHECK_THROWS_AS(param("bad", 0.0), ShapeError);
+  Trace t;
+  {
+    const handlers::trace record(t);
+    sample("x", Normal(0.0, 1.0));
+    deterministic("d", 1.0);
+  }
+  CHECK(t.at("x").type == SiteType::sample);
+  CHECK(t.at("d").type == SiteType::deterministic);
 }
 
 TEST_CASE("E7: lift with plates: those inside take their elements, those outside expand the prior", "[effect][lift][plate]") {

@@ -78,6 +78,7 @@ struct Message {
   Index event_dim = -1;              ///< param in plates: how many rightmost dims are the event; −1: not said
   Param* param = nullptr;            ///< param: the stored parameter behind the value; null before it is read, and where a handler gives the value
   const detail::ParamRequest* request = nullptr;  ///< param: how it is declared
+  void* lifted = nullptr;            ///< param that is a sample site: the note of `handlers::lift`
   Index full_size = 0;               ///< plate: its size
   Index size = 0;                    ///< plate: how many indices are asked for; the value is the indices, empty when they are all, in order
   Index dim = 0;                     ///< plate: its dim

@@ -56,53 +56,51 @@ class lift;
 /// A prior is expanded to the shape of its parameter, whose dimensions become one event, but for those that belong to plates outside the scope. The
 /// parameter store is not filled. A parameter that the program reads again has the value it had. Handlers inside the scope,
 /// which have seen a parameter, find one afterwards too, so that plates take their elements of it.
-/// Reads: type, name, request, event_dim. Writes: type, fn, value, done, stop. Throws: wick.handler.E260 for a prior that does not fit.
+/// Reads: type, name, request, event_dim. Writes: type, fn, value, done, stop, lifted. Throws: wick.handler.E260 for a prior that does not fit.
 /// Example:
 ///     handlers::lift(guide, Normal(0.0, 1.0))(y);  // loc is a sample site now
 template <>
 class lift<Scope> final : public Handler {
  public:
-  [[nodiscard]] explicit lift(Priors priors) : own_(std::move(priors)), priors_(&own_) { enter(kSeen, kSeen | types_of(SiteType::sample)); }
+  [[nodiscard]] explicit lift(Priors priors) : own_(std::move(priors)), priors_(&own_) { enter(types_of(SiteType::param), kBack); }
   /// The priors are not copied: they must outlive the scope.
-  [[nodiscard]] explicit lift(const Priors* priors) : priors_(priors) { enter(kSeen, kSeen | types_of(SiteType::sample)); }
+  [[nodiscard]] explicit lift(const Priors* priors) : priors_(priors) { enter(types_of(SiteType::param), kBack); }
   ~lift() override {
     while (newest_ != nullptr) detail::drop_pooled(std::exchange(newest_, newest_->next));
   }
   void process(Message& m) override {
     const Distribution* prior = priors_->find(m.name);
-    if (prior == nullptr) return;
-    if (m.done) return;  // a handler inside has given it a value
+    if (prior == nullptr || m.done) return;
     for (const Lifted* l = newest_; l != nullptr; l = l->next)
       if (l->name == m.name && !l->value.empty()) {
         m.value = l->value;
         m.done = m.stop = true;
         return;
       }
-    newest_ = detail::make_pooled<Lifted>(newest_, m.name, &m);
+    newest_ = detail::make_pooled<Lifted>(newest_, m.name, this);
     newest_->prior.assign(*prior);
     fit(*newest_->prior.get(), m);
     m.type = SiteType::sample;
     m.fn = newest_->prior.get();
+    m.lifted = newest_;
   }
   void postprocess(Message& m) override {
-    for (Lifted* l = newest_; l != nullptr; l = l->next) {
-      if (l->message != &m) continue;
-      l->value = m.value;
-      l->message = nullptr;
-      m.type = SiteType::param;
-      m.fn = nullptr;
-    }
+    auto* l = static_cast<Lifted*>(m.lifted);
+    if (l == nullptr || l->owner != this) return;
+    l->value = m.value;
+    m.type = SiteType::param;
+    m.fn = nullptr;
   }
 
  private:
-  static constexpr SiteTypes kSeen = types_of(SiteType::param);
+  static constexpr SiteTypes kBack = types_of(SiteType::sample, SiteType::deterministic);  // what handlers outside may have made of it
   /// A parameter that has become a sample site.
   struct Lifted {
-    Lifted(Lifted* before, Name n, const Message* m) noexcept : next(before), name(n), message(m) {}
+    Lifted(Lifted* before, Name n, const lift* l) noexcept : next(before), name(n), owner(l) {}
     std::size_t capacity = 0;
     Lifted* next;
     Name name;
-    const Message* message;  ///< while it is under way
+    const lift* owner;
     Tensor value;
     detail::DistBox prior;
   };
