@@ -13,6 +13,13 @@ namespace movielens {
 
 using namespace wick;
 
+/// Ratings of some users for some movies, both given by their places among those.
+struct Chosen {
+  std::vector<std::int32_t> user, movie;
+  std::vector<double> rating;
+  std::vector<std::int32_t> place;  ///< of each movie among those of the step; -1: none
+};
+
 /// What a fit works on, and with how much of it at a time.
 struct Setting {
   Index users, movies, k;
@@ -21,6 +28,7 @@ struct Setting {
   std::uint64_t seed = 1;                 ///< of where the improved model begins
   Tensor user, movie, rating;             ///< of each rating, sorted by user
   std::vector<std::size_t> first;         ///< where each user's ratings begin; one more at the end
+  mutable Chosen chosen;                  ///< those of a step; here, so that its memory is used again in the next
 
   Setting(const Ratings& r, Index factors) : users(r.users), movies(r.movies), k(factors), user(r.user), movie(r.movie), rating(r.rating), first(static_cast<std::size_t>(r.users) + 1, 0) {
     for (const std::int32_t u : r.user) ++first[static_cast<std::size_t>(u) + 1];
@@ -30,19 +38,17 @@ struct Setting {
   bool subsamples_plates() const { return user_batch != 0 || movie_batch != 0; }
 };
 
-/// Ratings of some users for some movies, both given by their places among those.
-struct Chosen {
-  std::vector<std::int32_t> user, movie;
-  std::vector<double> rating;
-};
-inline Chosen ratings_among(const Setting& s, const Tensor& users, const Tensor& movies) {
-  std::vector<std::int32_t> place(static_cast<std::size_t>(s.movies), -1);
-  for (Index i = 0; i < movies.numel(); ++i) place[static_cast<std::size_t>(movies.data()[i])] = static_cast<std::int32_t>(i);
-  Chosen out;
+inline const Chosen& ratings_among(const Setting& s, const Tensor& users, const Tensor& movies) {
+  Chosen& out = s.chosen;
+  out.user.clear();
+  out.movie.clear();
+  out.rating.clear();
+  out.place.assign(static_cast<std::size_t>(s.movies), -1);
+  for (Index i = 0; i < movies.numel(); ++i) out.place[static_cast<std::size_t>(movies.data()[i])] = static_cast<std::int32_t>(i);
   for (Index i = 0; i < users.numel(); ++i) {
     const auto u = static_cast<std::size_t>(users.data()[i]);
     for (std::size_t j = s.first[u]; j < s.first[u + 1]; ++j) {
-      const std::int32_t m = place[static_cast<std::size_t>(s.movie.data()[j])];
+      const std::int32_t m = out.place[static_cast<std::size_t>(s.movie.data()[j])];
       if (m < 0) continue;
       out.user.push_back(static_cast<std::int32_t>(i));
       out.movie.push_back(m);
@@ -64,7 +70,7 @@ void observe_ratings(const Setting& s, const Tensor& users, const Tensor& movies
     sample("ratings", Normal(mean(data.subsample(s.user), data.subsample(s.movie)), sigma), obs(data.subsample(s.rating)));
     return;
   }
-  const Chosen c = ratings_among(s, users, movies);
+  const Chosen& c = ratings_among(s, users, movies);
   if (c.rating.empty()) return;
   const double weight = static_cast<double>(s.users * s.movies) / static_cast<double>(users.numel() * movies.numel());
   const handlers::scale weighed(weight);
@@ -142,7 +148,8 @@ inline void model(const Setting& s) {
 inline void guide(const Setting& s) {
   const auto at_random = [&s](const char* name, Index rows, Index columns) { return 0.1 * Normal(0.0, 1.0).expand({rows, columns}).sample_with(Key{hash_name(name), s.seed}); };
   sample("mean", Delta(param("mean_loc", 3.0)));
-  for (const char* name : {"user_spread", "movie_spread"}) sample(name, Delta(param(std::string(name) + "_loc", 0.5, constraints::positive)));
+  sample("user_spread", Delta(param("user_spread_loc", 0.5, constraints::positive)));
+  sample("movie_spread", Delta(param("movie_spread_loc", 0.5, constraints::positive)));
   sample("factor_spread", Delta(param("factor_spread_loc", full({s.k}, 0.5), constraints::positive)).to_event(1));
   {
     const plate each("users", s.users, {.subsample_size = s.user_batch});

@@ -71,6 +71,23 @@ TEST_CASE("alloc: subsampled plates allocate nothing", "[infer][alloc]") {
   REQUIRE(allocations(model, guide) == 0);
 }
 
+TEST_CASE("alloc: minibatches of a factorisation allocate nothing", "[infer][alloc]") {
+  const auto factors = [](const char* plate_name, const char* name, const Tensor& loc, Index size) {
+    const plate rows(plate_name, size);
+    return sample(name, Normal(loc, 1.0).to_event(1));
+  };
+  const auto model = [=, user = floor(range_of(300)), movie = floor(0.1 * range_of(300)), rating = range_of(300)] {
+    const Tensor u = factors("users", "U", zeros({10}), 30), v = factors("movies", "V", zeros({10}), 3);
+    const plate data("data", 300, {.subsample_size = 70});
+    sample("rating", Normal(dot_rows(u, data.subsample(user), v, data.subsample(movie)), 1.0), obs(data.subsample(rating)));
+  };
+  const auto guide = [=] {
+    factors("users", "U", param("u", zeros({30, 10})), 30);
+    factors("movies", "V", param("v", full({3, 10}, 0.1)), 3);
+  };
+  REQUIRE(allocations(model, guide) == 0);
+}
+
 TEST_CASE("alloc: score-function steps allocate nothing", "[infer][alloc]") {
   const auto model = [x = range_of(20)] {
     const Tensor p = sample("p", Uniform(0.0, 1.0));
