@@ -247,6 +247,7 @@ TEST_CASE("E8: block_plate switches one plate off for a while", "[effect][plate]
   CHECK(t.at("y").value.dim() == 0);
   CHECK(frames(t.at("z")) == "a 3/3 dim -1, b 2/4 dim -2");
   CHECK(handlers::block_plate([] { return sample("w", Normal(0.0, 1.0)).shape(); }, "b")() == Shape{3});
+  CHECK(handlers::block_plate([] { return sample("v", Normal(0.0, 1.0)).shape(); }, -2)() == Shape{3});
 }
 
 TEST_CASE("E8: block_plate of a plate that is not there is an error", "[effect][plate][block_plate]") {
@@ -254,6 +255,12 @@ TEST_CASE("E8: block_plate of a plate that is not there is an error", "[effect][
       [] {
         const plate a("a", 3);
         const handlers::block_plate outside("b");
+      },
+      "wick.handler.E265", "", "in force");
+  check_error<UsageError>(
+      [] {
+        const plate a("a", 3);
+        const handlers::block_plate outside(-2);
       },
       "wick.handler.E265", "", "in force");
 }

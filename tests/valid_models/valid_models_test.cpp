@@ -235,6 +235,39 @@ Program loop_in_plate(bool learned) {
   };
 }
 
+Program stacked(const Shape& sizes, bool plate_inside, bool learned) {
+  return [=] {
+    const Tensor p = learned ? half() : Tensor(0.5);
+    const plate_stack grid("plate_stack", sizes);
+    if (!plate_inside) return void(sample("x", Bernoulli(p)));
+    const plate more("plate", 7);
+    sample("x", Bernoulli(p));
+  };
+}
+
+// a and b stand in the plate of two, c outside of it; the guide draws c first and a in the block.
+template <class By>
+Program around_a_plate(By by, bool reversed) {
+  return [=] {
+    const char *first = reversed ? "c" : "a", *last = reversed ? "a" : "c";
+    expect_shape(sample(first, Normal(0, 1)), {});
+    const plate rows("plate", 2);
+    expect_shape(sample("b", Normal(0, 1)), {2});
+    const handlers::block_plate outside(by);
+    expect_shape(sample(last, Normal(0, 1)), {});
+  };
+}
+
+Program subsample_primitive(Index part) {
+  return [=] {
+    const plate data("plate", 10, {.subsample_size = part});
+    expect_shape(subsample(0.0, 0), {});
+    const Tensor p = subsample(full({10}, 0.5), 0);
+    expect_shape(p, {data.size()});
+    sample("x", Bernoulli(p));
+  };
+}
+
 // --- the table -------------------------------------------------------------------------------------------------------
 std::vector<Row> rows() {
   const Program none = nothing;
@@ -316,7 +349,17 @@ std::vector<Row> rows() {
     t.push_back({"iplate_iplate_ok", ok, "", loops(part, false, false), loops(part, true, false)});
     t.push_back({"iplate_iplate_swap_ok", ok, "", loops(part, false, false), loops(part, true, true)});
   }
+  t.push_back({"block_plate_name_ok", ok, "", around_a_plate("plate", false), around_a_plate("plate", true)});
+  t.push_back({"block_plate_dim_ok", ok, "", around_a_plate(-1, false), around_a_plate(-1, true)});
+  t.push_back({"block_plate_missing_error", error, "wick.handler.E265", [] { const handlers::block_plate outside("plate"); sample("a", Normal(0, 1)); }, [] { sample("a", Normal(0, 1)); }});
+  for (const Shape& s : {Shape{}, Shape{3}, Shape{3, 4}, Shape{3, 4, 5}}) {
+    t.push_back({"plate_stack_ok", ok, "", stacked(s, false, false), stacked(s, false, true)});
+    t.push_back({"plate_stack_and_plate_ok", ok, "", stacked(s, true, false), stacked(s, true, true)});
+    const Program sized = [=] { const plate_stack grid("plate_stack", s); expect_shape(sample("x", Bernoulli(full({3}, 0.5)).to_event(1)), s + Shape{3}); };
+    t.push_back({"plate_stack_sizes", ok, "", sized, sized});
+  }
   for (const Index part : {0, 5}) {
+    t.push_back({"plate_subsample_primitive_ok", ok, "", coins(10, part, false), subsample_primitive(part)});
     t.push_back({"plate_ok", ok, "", coins(10, part, false), coins(10, part, true)});
     t.push_back({"plate_subsample_param_ok", ok, "", coins(10, part, false), param_of({}, part)});
     for (const Shape& s : {Shape{1}, Shape{10}, Shape{3, 1}, Shape{3, 10}}) t.push_back({"plate_param_size_ok", ok, "", coins(10, part, false), param_of(s, part)});
