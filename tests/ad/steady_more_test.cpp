@@ -4,6 +4,7 @@
 #include "ad/expect_grad.hpp"
 
 #include <wick/ad/linalg_spectral.hpp>
+#include <wick/ad/scan.hpp>
 
 using namespace wick;
 
@@ -37,4 +38,11 @@ TEST_CASE("steady state: a gradient of the operations beyond arithmetic allocate
   expect_none("chosen rows", [](const Tensor& t) { return sum(dot_rows(t, Tensor{0, 0, 3}, t, Tensor{1, 2, 3})) + sum(dot_rows(t, floor(diagonal(t) * 0.1), t, floor(diagonal(t) * 0.2))); }, m);
   expect_none("triangles", [](const Tensor& t) { return sum(tril(t)) + sum(triu(t)) + sum(fill_tril(vech(t))); }, m);
   expect_none("linear algebra", [](const Tensor& t) { return sum(cholesky(t)) + sum(solve(t, t)) + sum(triangular_solve(t, t)) + sum(inverse(t)) + logdet(t); }, m);
+  const auto forward = [](const Tensor& p, const Tensor& l, const Tensor& a) {
+    const Tensor n = matmul(p, a) * l, c = sum(n);
+    return Next{n / c, c};
+  };
+  expect_none("scan", [&](const Tensor& t) {
+    return sum(scan(forward, full({6}, 0.2), each(m), t).first) + sum(scan({.checkpoint = true}, forward, full({6}, 0.2), each(t), t).first) ;
+  }, m);
 }

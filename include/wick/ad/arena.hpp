@@ -49,6 +49,20 @@ class Arena {
     return p;
   }
 
+  /// A place to come back to: what was taken since is given up.
+  struct Mark {
+    void* chunk;
+    unsigned char *at, *end, *small, *small_end;
+  };
+  Mark mark() const noexcept { return {current_, at_, end_, small_, small_end_}; }
+  void rewind(const Mark& m) noexcept {
+    current_ = static_cast<Chunk*>(m.chunk);
+    at_ = m.at;
+    end_ = m.end;
+    small_ = m.small;
+    small_end_ = m.small_end;
+  }
+
   void reset() noexcept {
     current_ = nullptr;
     at_ = end_ = small_ = small_end_ = nullptr;

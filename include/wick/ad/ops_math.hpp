@@ -24,6 +24,9 @@ struct DivOp {
   template <class V> static V da(const V& g, const V&, const V& b, const V&) { return g / b; }
   template <class V> static V db(const V& g, const V&, const V& b, const V& y) { return -(g / b * y); }
 };
+struct StopOp {
+  template <class V> static V f(const V& a) { return a; }
+};
 struct NegOp {
   template <class V> static V f(const V& a) { return -a; }
 };
@@ -156,6 +159,8 @@ inline constinit ElementFns op_div = smooth_op<DivOp, 2>("divide", Op::div);
 template <class = void>
 inline constinit ElementFns op_pow = smooth_op<PowOp, 2>("pow");
 template <class = void>
+inline constinit ElementFns op_stop = flat_op<StopOp, 1>("stop_gradient");
+template <class = void>
 inline constinit ElementFns op_less = flat_op<LessOp, 2>("less");
 template <class = void>
 inline constinit ElementFns op_less_equal = flat_op<LessEqualOp, 2>("less_equal");
@@ -258,7 +263,19 @@ inline Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return detail::elementwise(detail::op_where<>, in);
 }
 
+namespace detail {
+/// In the step of a scan a value without derivative still changes from step to step.
+WICK_COLD inline Tensor stopped_in_step(const Tensor& x) {
+  Tensor value = x;
+  if (TensorAccess::run(x) != 0) TensorAccess::attach(value, TensorAccess::run(x), TensorAccess::record(x), Kind::varying);
+  return operand_kind("stop_gradient", value, context.tape) == Kind::constant ? TensorAccess::detached(x) : apply1(op_stop<>, value);
+}
+}  // namespace detail
+
 /// The value of `x` as a constant of the recording.
-inline Tensor stop_gradient(const Tensor& x) { return detail::TensorAccess::detached(x); }
+inline Tensor stop_gradient(const Tensor& x) {
+  if (WICK_UNLIKELY(detail::context.step != nullptr)) return detail::stopped_in_step(x);
+  return detail::TensorAccess::detached(x);
+}
 
 }  // namespace wick::inline WICK_ABI

@@ -6,6 +6,17 @@
 
 namespace wick::inline WICK_ABI::detail {
 
+/// Inside the step of a scan: what belongs to a step changes with every step, and what an outer recording differentiates would lose its derivative.
+WICK_COLD inline void check_step_value(const Tensor& t) {
+  for (const StepScope* s = context.step; s != nullptr; s = s->outer)
+    if (TensorAccess::run(t) == s->run)
+      raise<UsageError>("wick.op.E182", "", {"a value of the step of a scan is used outside the step's own recording: in a step inside it, a gradient, or where nothing is recorded"},
+                        {"pass it to an inner scan as an argument\n  or differentiate the whole scan, not a step"});
+  if (TensorAccess::kind(t) == Kind::differentiable)
+    raise<UsageError>("wick.op.E182", "", {"the step of a scan captures a value that the recording outside differentiates"},
+                      {"pass it to scan as an argument: scan(f, init, each(xs), value)\n  or capture stop_gradient(value)"});
+}
+
 /// A value whose run is not the innermost open one: ended (then it is a constant), outer, or another thread's.
 WICK_NOINLINE inline Kind foreign_kind(const Tensor& t) {
   const std::uint64_t run = TensorAccess::run(t);
@@ -14,6 +25,7 @@ WICK_NOINLINE inline Kind foreign_kind(const Tensor& t) {
     raise<UsageError>("wick.tape.E112", "", {"a value of a step that is under way on another thread is used here"},
                       {"finish the step before another thread reads its values\n  or pass plain numbers (item(), "
                        "to_vector()) to worker threads"});
+  if (WICK_UNLIKELY(context.step != nullptr)) check_step_value(t);
   if (context.tape != nullptr && TensorAccess::kind(t) == Kind::differentiable)
     raise<UsageError>(
         "wick.tape.E113", "",

@@ -2,6 +2,7 @@
 /// scan: a loop over time as one operation.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <utility>
 
@@ -9,6 +10,8 @@
 #include <wick/ad/ops_shape.hpp>
 #include <wick/ad/scan_run.hpp>
 #include <wick/ad/scan_second.hpp>
+#include <wick/ad/scan_tensor.hpp>
+#include <wick/ad/scan_tensor_second.hpp>
 #include <wick/math/dual.hpp>
 
 namespace wick::inline WICK_ABI {
@@ -36,7 +39,8 @@ template <unsigned N, bool Moves>
 struct ScanArgument {
   Tensor x;
 };
-/// A sequence: step t gets element t of a vector, as a number; `each<n>` gives row t of a matrix with n columns, as Vec<…, n>.
+/// A sequence: step t gets element t of a vector, as a number; `each<n>` gives row t of a matrix with n columns, as Vec<…, n>. Of a step over tensors
+/// it is x[t], whatever its rank.
 template <unsigned N = 0>
 ScanArgument<N, true> each(const Tensor& x) {
   return {x};
@@ -205,39 +209,131 @@ struct ScanStep {
   static constexpr ScanSpec spec{states, outputs, lanes, &value, &jacobian, &scan_reverse<states, outputs, lanes>, WICK_SECOND(&second)};
 };
 
+/// What a step over numbers takes for an argument of this width.
+template <unsigned N>
+using ScanNumbers = decltype(scan_numbers<math::Scalar, N>(nullptr));
+/// Whether `f` is a step over numbers: a generic lambda is. A lambda over `const Tensor&` does not take numbers.
+template <class F, unsigned K, class... A>
+inline constexpr bool is_number_step = std::is_invocable_v<const F&, ScanNumbers<K>, ScanNumbers<ScanArgumentOf<A>::width>...>;
+
+/// States and outputs of a step over tensors: a tensor, or an array of several.
+template <class T>
+struct StepTensors {
+  static constexpr std::size_t count = 1;
+  static const T& get(const Tensor* from) { return *from; }
+  static void put(const T& x, Tensor* to) { *to = Tensor(x); }
+};
+template <std::size_t N>
+struct StepTensors<std::array<Tensor, N>> {
+  static_assert(N > 0, "scan: a state or output of no tensors");
+  static constexpr std::size_t count = N;
+  static std::array<Tensor, N> get(const Tensor* from) {
+    std::array<Tensor, N> out;
+    for (std::size_t k = 0; k < N; ++k) out[k] = from[k];
+    return out;
+  }
+  static void put(const std::array<Tensor, N>& x, Tensor* to) {
+    for (std::size_t k = 0; k < N; ++k) to[k] = x[k];
+  }
+};
+/// What a step returns, split.
+template <class R>
+struct StepReturn {
+  static constexpr std::size_t outputs = 0;
+  using State = R;
+  using Output = Tensor;
+  static void put(const R& r, Tensor* next, Tensor*) { StepTensors<R>::put(r, next); }
+};
+template <class S, class O>
+struct StepReturn<Next<S, O>> {
+  static constexpr std::size_t outputs = StepTensors<O>::count;
+  using State = S;
+  using Output = std::conditional_t<StepTensors<O>::count == 1 && std::is_convertible_v<O, Tensor>, Tensor, O>;
+  static void put(const Next<S, O>& r, Tensor* next, Tensor* out) {
+    StepTensors<S>::put(r.state, next);
+    StepTensors<O>::put(r.out, out);
+  }
+};
+
+template <class S, class F, class... A, std::size_t... I>
+auto scan_over_tensors(const ScanOptions& options, const F& f, const S& init, std::index_sequence<I...>, const A&... arguments) {
+  constexpr std::size_t states = StepTensors<S>::count, count = sizeof...(A);
+  using State = std::conditional_t<std::is_same_v<S, Tensor>, Tensor, S>;
+  static_assert(std::is_invocable_v<const F&, const State&, decltype(static_cast<void>(I), std::declval<const Tensor&>())...>,
+                "scan: the step takes the state, a const Tensor& (or std::array), then a const Tensor& for each argument");
+  using R = std::remove_cvref_t<std::invoke_result_t<const F&, const State&, decltype(static_cast<void>(I), std::declval<const Tensor&>())...>>;
+  using Return = StepReturn<R>;
+  static_assert(StepTensors<typename Return::State>::count == states, "scan: the step returns a state of another number of tensors");
+  constexpr std::size_t series = Return::outputs != 0 ? Return::outputs : states;
+  static constexpr ScanWidth widths[] = {{ScanArgumentOf<A>::width, ScanArgumentOf<A>::moves}...};
+  Tensor first[states], held[] = {ScanArgumentOf<A>::tensor(arguments)...};
+  StepTensors<S>::put(init, first);
+  Tensor inputs[states + count], leaves[states + count], next[states], out[series], results[series + states];
+  Shape shapes[series];
+  Kind kinds[states + count];
+  const auto call = [](const void* function, const Tensor* state, const Tensor* x, Tensor* to, Tensor* to_out) {
+    Return::put((*static_cast<const F*>(function))(StepTensors<State>::get(state), x[I]...), to, to_out);
+  };
+  tensor_scan({first, states, held, widths, count, Return::outputs, &f, call, options.checkpoint, inputs, leaves, next, out, shapes, kinds}, results);
+  if constexpr (Return::outputs == 0)
+    return State(StepTensors<State>::get(results));
+  else
+    return std::pair<typename Return::Output, State>(StepTensors<typename Return::Output>::get(results), StepTensors<State>::get(results + series));
+}
+
 }  // namespace detail
 
 /// Runs `state = f(state, arguments...)` over T steps, as one operation with its own gradient.
 ///
-/// A step works on single numbers, one after the other: what does not depend on the state (the logarithm of a density, say) is cheaper outside, on the
-/// whole result. `f` is a generic lambda over number types, as for `fuse`, and may capture plain numbers by value. Its arguments: the state, a number, or with
-/// `scan<K>` a Vec of K ≥ 1 numbers; then one for each argument of the scan: a tensor of rank 0 comes as a number to every step, `each(x)` as
-/// element t of a vector, `each<n>(x)` as row t of a matrix, `whole<n>(x)` as the same n numbers. Loops inside the step are plain C++.
-/// It returns the next state, or `Next{state, out}`.
+/// `f` returns the next state, or `Next{state, out}`. Its arguments are the state, then one for each argument of the scan: `each(x)` gives step t
+/// element t of a sequence, anything else is the same in every step. There is at least one sequence; T is their length.
 ///
-/// Shapes: `init` has rank 0, or shape (K). Without outputs the result is the states after each step, of shape (T) or (T, K); with outputs it is a
-/// pair {outputs of shape (T) or (T, n), last state}. T is the length of the sequences, of which there is at least one.
-/// Gradients: init and all arguments. Steps are differentiated forwards, one Jacobian each, which are kept, or computed again from states kept here
-/// and there, so that memory beyond the result stays below 256 KiB and a T-th of the states for every 32,768 numbers of Jacobians (ScanOptions: √T).
-/// Throws: wick.op.E150 (shapes of init and arguments). Source: Griewank & Walther 2008, chapter 12 (checkpoints).
+/// *Steps over numbers*: `f` is a generic lambda, as for `fuse`, compiled for single numbers; it may capture plain numbers by value. The state is a number,
+/// or with `scan<K>` a Vec of K ≥ 1 numbers; `each<n>(x)` is row t of a matrix, `whole<n>(x)` n numbers for every step, 32 in all. Loops in the
+/// step are plain C++. What does not depend on the state (the logarithm of a density, say) is cheaper outside, on the whole result.
+///
+/// *Steps over tensors*: `f` takes `const Tensor&` and uses any operations. The state is a tensor of any shape, or `std::array` of several, which keep
+/// their shapes. `f` is called once, on the first step's values, and what it recorded is run for all: it must not read values (E181), make draws or read
+/// parameters (E183), and what it captures is a constant (E182). Scans may be nested.
+///
+/// Shapes: without outputs the result is the states after each step, of shape (T) + the state's; with outputs a pair {outputs of shape (T) + their own,
+/// last state}. Gradients: init and all arguments. What they need is kept for about 256 KiB (tensors: 1 MiB), and computed again from states kept here and
+/// there for longer scans (ScanOptions: √T).
+/// Throws: wick.op.E150 (shapes of init and arguments), E180 (a state that changes its shape), E181–E183. Source: Griewank & Walther 2008, chapter 12.
 template <unsigned K = 0, class F, class... A>
 auto scan(const ScanOptions& options, const F& f, const Tensor& init, const A&... arguments) {
-  static_assert(std::is_trivially_copyable_v<F>, "scan: the lambda is kept as bytes; capture plain numbers by value and pass tensors as arguments");
   static_assert((detail::ScanArgumentOf<A>::moves || ...), "scan: give at least one sequence, as in each(x); each(arange(n)) counts");
-  using Step = detail::ScanStep<F, K, detail::ScanArgumentOf<A>::width...>;
-  const Tensor held[] = {detail::ScanArgumentOf<A>::tensor(arguments)...};
-  static constexpr detail::ScanWidth widths[] = {{detail::ScanArgumentOf<A>::width, detail::ScanArgumentOf<A>::moves}...};
-  const Tensor y = detail::scan_call({&Step::spec, &f, sizeof(F), &init, held, widths, sizeof...(A), K, options.checkpoint});
-  if constexpr (Step::outputs == 0) {
-    return y;
+  if constexpr (detail::is_number_step<F, K, A...>) {
+    static_assert(std::is_trivially_copyable_v<F>, "scan: the lambda is kept as bytes; capture plain numbers by value and pass tensors as arguments");
+    using Step = detail::ScanStep<F, K, detail::ScanArgumentOf<A>::width...>;
+    const Tensor held[] = {detail::ScanArgumentOf<A>::tensor(arguments)...};
+    static constexpr detail::ScanWidth widths[] = {{detail::ScanArgumentOf<A>::width, detail::ScanArgumentOf<A>::moves}...};
+    const Tensor y = detail::scan_call({&Step::spec, &f, sizeof(F), &init, held, widths, sizeof...(A), K, options.checkpoint});
+    if constexpr (Step::outputs == 0) {
+      return y;
+    } else {
+      return detail::scan_parts(y, Step::states, Step::outputs, K == 0, !detail::is_scan_vec<decltype(std::declval<typename Step::Value>().out)>);
+    }
   } else {
-    return detail::scan_parts(y, Step::states, Step::outputs, K == 0, !detail::is_scan_vec<decltype(std::declval<typename Step::Value>().out)>);
+    static_assert(K == 0, "scan<K> is for steps over numbers, which are generic lambdas; over tensors the state's size is that of init");
+    return detail::scan_over_tensors(options, f, init, std::index_sequence_for<A...>{}, arguments...);
   }
 }
 template <unsigned K = 0, class F, class... A>
   requires(!std::same_as<F, ScanOptions>)
 auto scan(const F& f, const Tensor& init, const A&... arguments) {
   return scan<K>(ScanOptions{}, f, init, arguments...);
+}
+/// As above over tensors, with a state of several: `scan(f, std::array{m, P}, each(ys), A)`.
+template <class F, std::size_t N, class... A>
+auto scan(const ScanOptions& options, const F& f, const std::array<Tensor, N>& init, const A&... arguments) {
+  static_assert((detail::ScanArgumentOf<A>::moves || ...), "scan: give at least one sequence, as in each(x); each(arange(n)) counts");
+  return detail::scan_over_tensors(options, f, init, std::index_sequence_for<A...>{}, arguments...);
+}
+template <class F, std::size_t N, class... A>
+  requires(!std::same_as<F, ScanOptions>)
+auto scan(const F& f, const std::array<Tensor, N>& init, const A&... arguments) {
+  return scan(ScanOptions{}, f, init, arguments...);
 }
 
 }  // namespace wick::inline WICK_ABI

@@ -89,6 +89,10 @@ class SecondPass {
   /// Second run: leaves the tangents of all adjoints in the tape's adjoints.
   void run_adjoints() {
     tape_.clear_adjoints();
+    pull_adjoints();
+  }
+  /// The same from tangents of adjoints that are there.
+  void pull_adjoints() {
     for (std::uint32_t i = tape_.size(); --i > 0;)
       if (tape_.differentiable(i)) step_adjoint(i);
   }

@@ -251,17 +251,26 @@ struct TapeReaper {
 };
 inline thread_local TapeReaper tape_reaper;
 
+/// A closed tape of the thread's own, and its return.
+WICK_INLINE Tape* take_tape() {
+  Tape* tape = context.spare;
+  if (WICK_LIKELY(tape != nullptr)) {
+    context.spare = tape->next_spare;
+  } else {
+    tape = new Tape;
+    tape_reaper.armed = true;
+  }
+  return tape;
+}
+WICK_INLINE void give_tape(Tape* tape) noexcept {
+  tape->next_spare = context.spare;
+  context.spare = tape;
+}
+
 /// A scope in which operations are recorded.
 class Recording {
  public:
-  [[nodiscard]] Recording() {
-    tape_ = context.spare;
-    if (WICK_LIKELY(tape_ != nullptr)) {
-      context.spare = tape_->next_spare;
-    } else {
-      tape_ = new Tape;
-      tape_reaper.armed = true;
-    }
+  [[nodiscard]] Recording() : tape_(take_tape()) {
     tape_->open(context.tape);
     context.tape = tape_;
   }
@@ -270,8 +279,7 @@ class Recording {
   ~Recording() {
     context.tape = tape_->outer();
     tape_->close();
-    tape_->next_spare = context.spare;
-    context.spare = tape_;
+    give_tape(tape_);
   }
   Tape& tape() const noexcept { return *tape_; }
 

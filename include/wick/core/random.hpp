@@ -114,6 +114,7 @@ inline RandomScope& random_scope() { return WICK_LIKELY(context.random != nullpt
 
 /// The key of the next draw of a site under these plate counters.
 WICK_NOINLINE inline Key next_key(std::uint64_t name_hash, std::uint64_t counters_hash) {
+  if (WICK_UNLIKELY(context.step != nullptr)) raise_in_step("a draw");
   RandomScope& s = random_scope();
   return site_key(s.base, name_hash, counters_hash, s.occurrences.next(fold(name_hash ^ salt[2], counters_hash ^ salt[1])));
 }

@@ -112,7 +112,7 @@ class Tensor {
 
   /// The only element. Throws wick.tensor.E101 unless there is exactly one.
   double item() const {
-    if (form() == detail::Form::scalar) return scalar_;
+    if (WICK_LIKELY(form() == detail::Form::scalar && detail::context.step == nullptr)) return scalar_;
     return item_cold();
   }
   template <class T>
@@ -163,6 +163,7 @@ class Tensor {
     tag_ = o.tag_;
   }
   double item_cold() const;
+  void check_read(const char* what) const;
 
   union {
     double scalar_;
@@ -334,13 +335,23 @@ inline Index Tensor::size(Index d) const {
   return shape()[static_cast<std::size_t>(i)];
 }
 
+WICK_COLD inline void Tensor::check_read(const char* what) const {
+  for (const detail::StepScope* s = detail::context.step; s != nullptr; s = s->outer)
+    if (run_ == s->run)
+      detail::raise<UsageError>("wick.op.E181", "", {what, " of a value that changes from step to step, inside the step of a scan: the step is recorded once and then run for all"},
+                        {"choose with where(condition, a, b) instead of if\n  or read the scan's result afterwards"});
+}
+
 WICK_COLD inline double Tensor::item_cold() const {
   if (empty()) detail::raise_empty("item()");
+  check_read("item()");
+  if (form() == detail::Form::scalar) return scalar_;
   if (block_->numel != 1) detail::raise_item(shape());
   return block_->data[0];
 }
 
 inline const double* Tensor::data() const {
+  if (WICK_UNLIKELY(detail::context.step != nullptr)) check_read("data()");
   if (form() == detail::Form::scalar) return &scalar_;
   if (form() == detail::Form::empty) detail::raise_empty("data()");
   return detail::dense_block(block_)->data;

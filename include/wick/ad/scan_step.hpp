@@ -1,0 +1,358 @@
+/// \file
+/// The step of a scan over tensors: recorded once on a tape of its own, then run forwards and backwards for every step.
+#pragma once
+
+#include <wick/ad/general.hpp>
+#include <wick/ad/matmul_batch.hpp>
+#include <wick/ad/ops_index.hpp>
+#include <wick/ad/ops_math.hpp>
+#include <wick/ad/ops_shape.hpp>
+#include <wick/ad/ops_sort.hpp>
+#include <wick/ad/scratch.hpp>
+
+namespace wick::inline WICK_ABI::detail {
+
+/// Where a tensor of the step lies: in row r of the rows at `base + r * stride`, or, as an output, in step t of the result likewise.
+struct StepPlace {
+  std::uint32_t record;
+  bool series;
+  double* base;
+  Index stride, at;  ///< at: offset in a row, or in the result
+  double* own;       ///< the block's own memory, to which it returns at the end
+  double* of(Index t, Index row) const noexcept { return base + (series ? t : row) * stride; }
+};
+/// A number of the step, kept in a row.
+struct StepNumber {
+  std::uint32_t record;
+  Index at;
+};
+/// A tensor of the state: its leaf, and the record of its next value.
+struct StepState {
+  std::uint32_t leaf, next;
+  bool scalar;
+  const StepPlace* place;  ///< of `next`; null: a number, or a constant
+  Index n, at;             ///< size and offset in the whole state
+  double* own;
+};
+struct StepArgument {
+  std::uint32_t leaf;  ///< 0: a constant, which the step holds itself
+  bool scalar, moves;
+  Index n;  ///< numbers a step
+  double* own;
+};
+struct StepOutput {
+  std::uint32_t record;
+  bool scalar, copied;
+  Index n, at;
+};
+/// vector · matrix or matrix · vector with an argument that is the same in all steps: its derivative is one product over the steps of a segment.
+struct StepProduct {
+  std::uint32_t record;
+  std::uint32_t argument;    ///< which
+  const StepPlace* place;    ///< of the vector, or null
+  const StepState* state;    ///< whose leaf the vector is, or null
+  std::uint32_t moving;      ///< else the argument whose leaf it is
+  Index n, m, vector;        ///< the matrix is [n, m]
+  bool left;                 ///< the vector is on the left
+  double* adjoints;          ///< of the products, row by row
+};
+
+/// A step that has been recorded. Lives as long as the recording outside.
+struct StepProgram : Tape::Kept {
+  Tape* tape = take_tape();
+  std::size_t states = 0, arguments = 0, outputs = 0, places = 0, numbers = 0, products = 0, code_size = 0, redo_size = 0;
+  bool tail = false;  ///< the last state follows the outputs; else these are the states themselves
+  StepState* state = nullptr;
+  StepArgument* argument = nullptr;
+  StepOutput* output = nullptr;
+  StepPlace* place = nullptr;
+  StepNumber* number = nullptr;
+  StepProduct* product = nullptr;
+  std::uint32_t *code = nullptr, *redo = nullptr;  ///< what is computed, in order; of it what keeps more than its value
+  Index state_size = 0, row = 0, result = 0;       ///< sizes of the state, of a row, and of the result
+  double* adjoints = nullptr;                      ///< of all tensors of the step that are begun anew in each
+  Index adjoint_size = 0;
+
+  StepProgram() = default;
+  StepProgram(const StepProgram&) = delete;
+  StepProgram& operator=(const StepProgram&) = delete;
+  ~StepProgram() {
+    Tape& t = *tape;
+    // A handle may have left the step: what it reads must not be memory of the recording outside.
+    for (std::size_t k = 0; k < places; ++k) t[place[k].record].block->data = place[k].own;
+    for (std::size_t k = 0; k < states; ++k)
+      if (state[k].own != nullptr) t[state[k].leaf].block->data = state[k].own;
+    for (std::size_t k = 0; k < arguments; ++k)
+      if (argument[k].own != nullptr) t[argument[k].leaf].block->data = argument[k].own;
+    t.close();
+    give_tape(tape);
+  }
+};
+
+/// The scope in which the step is recorded.
+class StepTracing {
+ public:
+  [[nodiscard]] explicit StepTracing(Tape& tape) noexcept : outer_(context.tape) {
+    tape.open(outer_);
+    scope_ = {tape.run(), context.step};
+    context.tape = &tape;
+    context.step = &scope_;
+  }
+  StepTracing(const StepTracing&) = delete;
+  StepTracing& operator=(const StepTracing&) = delete;
+  ~StepTracing() {
+    context.tape = outer_;
+    context.step = scope_.outer;
+  }
+
+ private:
+  Tape* outer_;
+  StepScope scope_{};
+};
+
+/// Whether the reverse loop reads nothing of the operation but values and what was settled when it was recorded.
+inline bool keeps_nothing(const OpFns* f) {
+  if (f->forward == &unary_forward) return f != &sort_fns.fns && f != &argsort_fns.fns;
+  return f == &element_ops || f == &matmul_ops || f == &batch_ops || f == &join_ops || f == &broadcast_ops;
+}
+inline const OpFns* step_fns(const Record& r) noexcept { return *static_cast<const OpFns* const*>(r.payload); }
+
+/// Computes everything anew from the leaves.
+WICK_NOINLINE inline void run_step(const StepProgram& s) {
+  Tape& tape = *s.tape;
+  for (std::size_t k = 0; k < s.code_size; ++k) {
+    const std::uint32_t i = s.code[k];
+    Record& r = tape[i];
+    if (r.op == Op::general) {
+      step_fns(r)->forward(tape, i);
+      continue;
+    }
+    const double a = tape[r.in.a].value, b = tape[r.in.b].value;
+    switch (r.op) {
+      case Op::add: r.value = a + b; break;
+      case Op::sub: r.value = a - b; break;
+      case Op::mul: r.value = a * b; break;
+      case Op::div: r.value = a / b; break;
+      case Op::neg: r.value = -a; break;
+      default: r.value = function_table[static_cast<std::uint16_t>(r.op)].load_relaxed()->f(a, b);
+    }
+  }
+}
+
+/// Values from outside: the inputs (init's tensors, then the arguments), and the result. All of them as they are stored.
+struct StepData {
+  const double* const* in;
+  double* result;
+};
+
+/// Binds what does not change while steps run.
+inline void bind_step(const StepProgram& s, const StepData& d, double* rows) {
+  for (std::size_t k = 0; k < s.places; ++k) {
+    StepPlace& p = s.place[k];
+    p.base = (p.series ? d.result : rows) + p.at;
+  }
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const StepArgument& a = s.argument[k];
+    if (a.leaf == 0 || a.moves) continue;
+    Record& r = (*s.tape)[a.leaf];
+    if (a.scalar)
+      r.value = *d.in[s.states + k];
+    else
+      r.block->data = const_cast<double*>(d.in[s.states + k]);  // only read
+  }
+}
+/// Turns the tensors of the step to step `t`, kept in row `row`; `before` is the row of the step before (negative: the state is at `start`).
+inline void turn_step(const StepProgram& s, const StepData& d, Index t, Index row, Index before, const double* start) {
+  Tape& tape = *s.tape;
+  for (std::size_t k = 0; k < s.states; ++k) {
+    const StepState& c = s.state[k];
+    if (c.scalar) continue;
+    double*& at = tape[c.leaf].block->data;
+    if (before < 0)
+      at = const_cast<double*>(start) + c.at;  // only read
+    else
+      at = c.place != nullptr ? c.place->of(t - 1, before) : tape[c.next].block->data;
+  }
+  for (std::size_t k = 0; k < s.places; ++k) tape[s.place[k].record].block->data = s.place[k].of(t, row);
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const StepArgument& a = s.argument[k];
+    if (!a.moves) continue;
+    const double* x = d.in[s.states + k] + t * a.n;
+    if (a.scalar)
+      tape[a.leaf].value = *x;
+    else
+      tape[a.leaf].block->data = const_cast<double*>(x);
+  }
+}
+
+/// Runs steps [first, first + steps) from the state at `start` (contiguous). With `keep` step t lies in row t − first of `rows`; else two rows
+/// take turns. Returns where the last row is.
+WICK_NOINLINE inline Index run_steps(const StepProgram& s, const StepData& d, Index first, Index steps, const double* start, double* rows, bool keep) {
+  Tape& tape = *s.tape;
+  bind_step(s, d, rows);
+  Index row = -1;
+  for (Index j = 0; j < steps; ++j) {
+    const Index t = first + j, before = row;
+    row = keep ? j : j & 1;
+    turn_step(s, d, t, row, before, start);
+    for (std::size_t k = 0; k < s.states; ++k) {
+      const StepState& c = s.state[k];
+      if (c.scalar) tape[c.leaf].value = j == 0 ? start[c.at] : tape[c.next].value;
+    }
+    run_step(s);
+    if (keep)
+      for (std::size_t k = 0; k < s.numbers; ++k) rows[row * s.row + s.number[k].at] = tape[s.number[k].record].value;
+    for (std::size_t k = 0; k < s.outputs; ++k) {
+      const StepOutput& o = s.output[k];
+      if (o.scalar)
+        d.result[o.at + t] = tape[o.record].value;
+      else if (o.copied && o.n > 0)
+        std::memcpy(d.result + o.at + t * o.n, tape[o.record].block->data, static_cast<std::size_t>(o.n) * sizeof(double));
+    }
+  }
+  return row;
+}
+/// The state after the step that was run last.
+inline void copy_state(const StepProgram& s, double* to) {
+  Tape& tape = *s.tape;
+  for (std::size_t k = 0; k < s.states; ++k) {
+    const StepState& c = s.state[k];
+    if (c.scalar)
+      to[c.at] = tape[c.next].value;
+    else if (c.n > 0)
+      std::memcpy(to + c.at, tape[c.next].block->data, static_cast<std::size_t>(c.n) * sizeof(double));
+  }
+}
+
+/// Where derivatives come from and go to: `g` of the result; by argument a buffer (null: none wanted), of the sequences for all steps.
+struct StepAdjoints {
+  const double* g;
+  double* const* to;
+  double* carry;  ///< of the state behind the present step
+};
+
+/// Lays out the adjoints of the step's tensors, and turns those of arguments that stay to where they are wanted.
+inline void begin_reverse(const StepProgram& s, const StepAdjoints& a) {
+  Tape& tape = *s.tape;
+  double* at = s.adjoints;
+  const auto next = [&](std::uint32_t record) {
+    Record& r = tape[record];
+    if (!r.is_tensor() || r.kind != Kind::differentiable) return;
+    r.buffer = at;
+    at += r.block->numel;
+  };
+  for (std::size_t k = 0; k < s.states; ++k) next(s.state[k].leaf);
+  for (std::size_t k = 0; k < s.places; ++k) next(s.place[k].record);
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const StepArgument& x = s.argument[k];
+    if (x.leaf == 0 || x.moves || a.to[k] == nullptr) continue;
+    if (x.scalar)
+      tape[x.leaf].adjoint = 0;
+    else
+      tape[x.leaf].buffer = a.to[k];
+  }
+}
+inline void end_reverse(const StepProgram& s, const StepAdjoints& a) {
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const StepArgument& x = s.argument[k];
+    if (x.leaf != 0 && !x.moves && x.scalar && a.to[k] != nullptr) *a.to[k] += (*s.tape)[x.leaf].adjoint;
+  }
+}
+
+/// Adds to the adjoint of a value of the step.
+inline void seed_step(Tape& tape, std::uint32_t record, Index n, const double* g) {
+  Record& r = tape[record];
+  if (r.kind != Kind::differentiable) return;
+  if (r.is_tensor())
+    add_array(n, g, r.buffer);
+  else
+    r.adjoint += *g;
+}
+
+/// The reverse loop of one step, whose values are there: `carry` becomes the adjoint of the state before it.
+WICK_NOINLINE inline void reverse_step(const StepProgram& s, Index t, Index row, const StepAdjoints& a) {
+  Tape& tape = *s.tape;
+  if (s.adjoint_size > 0) std::memset(s.adjoints, 0, static_cast<std::size_t>(s.adjoint_size) * sizeof(double));
+  for (std::size_t k = 0; k < s.numbers; ++k) tape[s.number[k].record].adjoint = 0;
+  for (std::size_t k = 0; k < s.products; ++k) {
+    const StepProduct& p = s.product[k];
+    const Index n = p.left ? p.m : p.n;
+    double* at = p.adjoints + row * n;
+    std::memset(at, 0, static_cast<std::size_t>(n) * sizeof(double));
+    tape[p.record].buffer = at;
+  }
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const StepArgument& x = s.argument[k];
+    if (!x.moves || a.to[k] == nullptr) continue;
+    if (x.scalar)
+      tape[x.leaf].adjoint = 0;
+    else
+      tape[x.leaf].buffer = a.to[k] + t * x.n;
+  }
+  for (std::size_t k = 0; k < s.states; ++k) seed_step(tape, s.state[k].next, s.state[k].n, a.carry + s.state[k].at);
+  for (std::size_t k = 0; k < s.outputs; ++k) seed_step(tape, s.output[k].record, s.output[k].n, a.g + s.output[k].at + t * s.output[k].n);
+  tape.backward();
+  for (std::size_t k = 0; k < s.states; ++k) {
+    const StepState& c = s.state[k];
+    const Record& r = tape[c.leaf];
+    if (c.scalar)
+      a.carry[c.at] = r.adjoint;
+    else if (c.n > 0)
+      std::memcpy(a.carry + c.at, r.buffer, static_cast<std::size_t>(c.n) * sizeof(double));
+  }
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const StepArgument& x = s.argument[k];
+    if (x.moves && x.scalar && a.to[k] != nullptr) a.to[k][t] += tape[x.leaf].adjoint;
+  }
+}
+
+/// Adds the derivative of a product's matrix, Σ over steps of vector ⊗ adjoint; an adjoint of 0 leaves no trace whatever the vector is.
+WICK_NOINLINE inline void reverse_product(const StepProgram& s, const StepProduct& p, const StepData& d, Index first, Index steps, const double* start, double* to) {
+  const Index wide = p.left ? p.m : p.n;
+  const auto vector_at = [&](Index j) -> const double* {  // of the step in row j
+    if (p.place != nullptr) return p.place->of(first + j, j);
+    if (p.state == nullptr) return d.in[s.states + p.moving] + (first + j) * p.vector;
+    if (j == 0) return start + p.state->at;
+    return p.state->place->of(first + j - 1, j - 1);
+  };
+  const Scratch sums(p.n * p.m);
+  std::memset(sums.data(), 0, static_cast<std::size_t>(p.n * p.m) * sizeof(double));
+  const auto add = [&](const double* v, Index v_stride, const double* g, Index count) {
+    const Strided vector{v, 1, v_stride}, adjoint{g, 1, wide};
+    if (p.left)
+      gemm(vector, {g, wide, 1}, sums.data(), p.n, count, p.m);
+    else
+      gemm(adjoint, {v, v_stride, 1}, sums.data(), p.n, count, p.m);
+  };
+  const Index lead = p.state != nullptr ? 1 : 0;  // the first state lies elsewhere
+  if (lead == 1) add(vector_at(0), p.vector, p.adjoints, 1);
+  if (steps > lead) {
+    const double* v = vector_at(lead);
+    add(v, steps > lead + 1 ? vector_at(lead + 1) - v : p.vector, p.adjoints + lead * wide, steps - lead);
+  }
+  if (all_finite(p.n * p.m, sums.data())) return add_array(p.n * p.m, sums.data(), to);
+  for (Index j = 0; j < steps; ++j) {
+    const double *v = vector_at(j), *g = p.adjoints + j * wide;
+    for (Index r = 0; r < p.n; ++r)
+      for (Index c = 0; c < p.m; ++c) to[r * p.m + c] += p.left ? adjoint_product(g[c], v[r]) : adjoint_product(g[r], v[c]);
+  }
+}
+
+/// The reverse loop over steps [first, first + steps), kept in `rows`.
+WICK_NOINLINE inline void reverse_steps(const StepProgram& s, const StepData& d, Index first, Index steps, const double* start, double* rows, const StepAdjoints& a) {
+  Tape& tape = *s.tape;
+  bind_step(s, d, rows);
+  begin_reverse(s, a);
+  const Arena::Mark mark = tape.arena().mark();
+  for (Index j = steps; j-- > 0;) {
+    turn_step(s, d, first + j, j, j - 1, start);
+    for (std::size_t k = 0; k < s.numbers; ++k) tape[s.number[k].record].value = rows[j * s.row + s.number[k].at];
+    for (std::size_t k = 0; k < s.redo_size; ++k) step_fns(tape[s.redo[k]])->forward(tape, s.redo[k]);
+    reverse_step(s, first + j, j, a);
+    tape.arena().rewind(mark);
+  }
+  end_reverse(s, a);
+  for (std::size_t k = 0; k < s.products; ++k) reverse_product(s, s.product[k], d, first, steps, start, a.to[s.product[k].argument]);
+}
+
+}  // namespace wick::inline WICK_ABI::detail
