@@ -8,7 +8,7 @@
 #include <wick/ad/ops_math.hpp>
 #include <wick/ad/ops_shape.hpp>
 #include <wick/ad/ops_sort.hpp>
-#include <wick/ad/scratch.hpp>
+#include <wick/ad/scan_kernels.hpp>
 
 namespace wick::inline WICK_ABI::detail {
 
@@ -19,11 +19,14 @@ struct StepPlace {
   double* base;
   Index stride, at;  ///< at: offset in a row, or in the result
   double* own;       ///< the block's own memory, to which it returns at the end
+  double** slot;     ///< the block's pointer to its data
+  bool held;         ///< its adjoint lies elsewhere than with the others
+  bool first;        ///< it need not be cleared
   double* of(Index t, Index row) const noexcept { return base + (series ? t : row) * stride; }
 };
 /// A number of the step, kept in a row.
 struct StepNumber {
-  std::uint32_t record;
+  double *value, *adjoint;
   Index at;
 };
 /// A tensor of the state: its leaf, and the record of its next value.
@@ -33,12 +36,16 @@ struct StepState {
   const StepPlace* place;  ///< of `next`; null: a number, or a constant
   Index n, at;             ///< size and offset in the whole state
   double* own;
+  double** slot;
+  bool first;              ///< the leaf's adjoint need not be cleared
+  bool hands_on;           ///< the adjoint behind the step lies where that of `next` is summed
 };
 struct StepArgument {
   std::uint32_t leaf;  ///< 0: a constant, which the step holds itself
   bool scalar, moves;
   Index n;  ///< numbers a step
   double* own;
+  double** slot;
 };
 struct StepOutput {
   std::uint32_t record;
@@ -60,7 +67,7 @@ struct StepProduct {
 /// A step that has been recorded. Lives as long as the recording outside.
 struct StepProgram : Tape::Kept {
   Tape* tape = take_tape();
-  std::size_t states = 0, arguments = 0, outputs = 0, places = 0, numbers = 0, products = 0, code_size = 0, redo_size = 0;
+  std::size_t states = 0, arguments = 0, outputs = 0, places = 0, numbers = 0, products = 0, matrices = 0, code_size = 0, redo_size = 0;
   bool tail = false;  ///< the last state follows the outputs; else these are the states themselves
   StepState* state = nullptr;
   StepArgument* argument = nullptr;
@@ -68,10 +75,12 @@ struct StepProgram : Tape::Kept {
   StepPlace* place = nullptr;
   StepNumber* number = nullptr;
   StepProduct* product = nullptr;
-  std::uint32_t *code = nullptr, *redo = nullptr;  ///< what is computed, in order; of it what keeps more than its value
+  StepMatrix* matrix = nullptr;
+  StepCode* code = nullptr;       ///< what is computed, in order
+  std::uint32_t* redo = nullptr;  ///< of it what keeps more than its value
   Index state_size = 0, row = 0, result = 0;       ///< sizes of the state, of a row, and of the result
   double* adjoints = nullptr;                      ///< of all tensors of the step that are begun anew in each
-  Index adjoint_size = 0;
+  Index adjoint_size = 0, clear_size = 0;          ///< of them, those before the first pull adds to them must be 0
 
   StepProgram() = default;
   StepProgram(const StepProgram&) = delete;
@@ -121,10 +130,14 @@ inline const OpFns* step_fns(const Record& r) noexcept { return *static_cast<con
 WICK_NOINLINE inline void run_step(const StepProgram& s) {
   Tape& tape = *s.tape;
   for (std::size_t k = 0; k < s.code_size; ++k) {
-    const std::uint32_t i = s.code[k];
-    Record& r = tape[i];
-    if (r.op == Op::general) {
-      step_fns(r)->forward(tape, i);
+    const StepCode& c = s.code[k];
+    Record& r = tape[c.record];
+    if (c.kernel == StepKernel::general) {
+      step_fns(r)->forward(tape, c.record);
+      continue;
+    }
+    if (c.kernel != StepKernel::number) {
+      run_kernel(c, *c.a_at, *c.b_at, *c.y_at);
       continue;
     }
     const double a = tape[r.in.a].value, b = tape[r.in.b].value;
@@ -167,13 +180,13 @@ inline void turn_step(const StepProgram& s, const StepData& d, Index t, Index ro
   for (std::size_t k = 0; k < s.states; ++k) {
     const StepState& c = s.state[k];
     if (c.scalar) continue;
-    double*& at = tape[c.leaf].block->data;
+    double*& at = *c.slot;
     if (before < 0)
       at = const_cast<double*>(start) + c.at;  // only read
     else
       at = c.place != nullptr ? c.place->of(t - 1, before) : tape[c.next].block->data;
   }
-  for (std::size_t k = 0; k < s.places; ++k) tape[s.place[k].record].block->data = s.place[k].of(t, row);
+  for (std::size_t k = 0; k < s.places; ++k) *s.place[k].slot = s.place[k].of(t, row);
   for (std::size_t k = 0; k < s.arguments; ++k) {
     const StepArgument& a = s.argument[k];
     if (!a.moves) continue;
@@ -181,7 +194,7 @@ inline void turn_step(const StepProgram& s, const StepData& d, Index t, Index ro
     if (a.scalar)
       tape[a.leaf].value = *x;
     else
-      tape[a.leaf].block->data = const_cast<double*>(x);
+      *a.slot = const_cast<double*>(x);
   }
 }
 
@@ -190,6 +203,7 @@ inline void turn_step(const StepProgram& s, const StepData& d, Index t, Index ro
 WICK_NOINLINE inline Index run_steps(const StepProgram& s, const StepData& d, Index first, Index steps, const double* start, double* rows, bool keep) {
   Tape& tape = *s.tape;
   bind_step(s, d, rows);
+  for (std::size_t k = 0; k < s.matrices; ++k) fill_matrix(s.matrix[k], s.tape->data(s.matrix[k].record));
   Index row = -1;
   for (Index j = 0; j < steps; ++j) {
     const Index t = first + j, before = row;
@@ -201,7 +215,7 @@ WICK_NOINLINE inline Index run_steps(const StepProgram& s, const StepData& d, In
     }
     run_step(s);
     if (keep)
-      for (std::size_t k = 0; k < s.numbers; ++k) rows[row * s.row + s.number[k].at] = tape[s.number[k].record].value;
+      for (std::size_t k = 0; k < s.numbers; ++k) rows[row * s.row + s.number[k].at] = *s.number[k].value;
     for (std::size_t k = 0; k < s.outputs; ++k) {
       const StepOutput& o = s.output[k];
       if (o.scalar)
@@ -222,137 +236,6 @@ inline void copy_state(const StepProgram& s, double* to) {
     else if (c.n > 0)
       std::memcpy(to + c.at, tape[c.next].block->data, static_cast<std::size_t>(c.n) * sizeof(double));
   }
-}
-
-/// Where derivatives come from and go to: `g` of the result; by argument a buffer (null: none wanted), of the sequences for all steps.
-struct StepAdjoints {
-  const double* g;
-  double* const* to;
-  double* carry;  ///< of the state behind the present step
-};
-
-/// Lays out the adjoints of the step's tensors, and turns those of arguments that stay to where they are wanted.
-inline void begin_reverse(const StepProgram& s, const StepAdjoints& a) {
-  Tape& tape = *s.tape;
-  double* at = s.adjoints;
-  const auto next = [&](std::uint32_t record) {
-    Record& r = tape[record];
-    if (!r.is_tensor() || r.kind != Kind::differentiable) return;
-    r.buffer = at;
-    at += r.block->numel;
-  };
-  for (std::size_t k = 0; k < s.states; ++k) next(s.state[k].leaf);
-  for (std::size_t k = 0; k < s.places; ++k) next(s.place[k].record);
-  for (std::size_t k = 0; k < s.arguments; ++k) {
-    const StepArgument& x = s.argument[k];
-    if (x.leaf == 0 || x.moves || a.to[k] == nullptr) continue;
-    if (x.scalar)
-      tape[x.leaf].adjoint = 0;
-    else
-      tape[x.leaf].buffer = a.to[k];
-  }
-}
-inline void end_reverse(const StepProgram& s, const StepAdjoints& a) {
-  for (std::size_t k = 0; k < s.arguments; ++k) {
-    const StepArgument& x = s.argument[k];
-    if (x.leaf != 0 && !x.moves && x.scalar && a.to[k] != nullptr) *a.to[k] += (*s.tape)[x.leaf].adjoint;
-  }
-}
-
-/// Adds to the adjoint of a value of the step.
-inline void seed_step(Tape& tape, std::uint32_t record, Index n, const double* g) {
-  Record& r = tape[record];
-  if (r.kind != Kind::differentiable) return;
-  if (r.is_tensor())
-    add_array(n, g, r.buffer);
-  else
-    r.adjoint += *g;
-}
-
-/// The reverse loop of one step, whose values are there: `carry` becomes the adjoint of the state before it.
-WICK_NOINLINE inline void reverse_step(const StepProgram& s, Index t, Index row, const StepAdjoints& a) {
-  Tape& tape = *s.tape;
-  if (s.adjoint_size > 0) std::memset(s.adjoints, 0, static_cast<std::size_t>(s.adjoint_size) * sizeof(double));
-  for (std::size_t k = 0; k < s.numbers; ++k) tape[s.number[k].record].adjoint = 0;
-  for (std::size_t k = 0; k < s.products; ++k) {
-    const StepProduct& p = s.product[k];
-    const Index n = p.left ? p.m : p.n;
-    double* at = p.adjoints + row * n;
-    std::memset(at, 0, static_cast<std::size_t>(n) * sizeof(double));
-    tape[p.record].buffer = at;
-  }
-  for (std::size_t k = 0; k < s.arguments; ++k) {
-    const StepArgument& x = s.argument[k];
-    if (!x.moves || a.to[k] == nullptr) continue;
-    if (x.scalar)
-      tape[x.leaf].adjoint = 0;
-    else
-      tape[x.leaf].buffer = a.to[k] + t * x.n;
-  }
-  for (std::size_t k = 0; k < s.states; ++k) seed_step(tape, s.state[k].next, s.state[k].n, a.carry + s.state[k].at);
-  for (std::size_t k = 0; k < s.outputs; ++k) seed_step(tape, s.output[k].record, s.output[k].n, a.g + s.output[k].at + t * s.output[k].n);
-  tape.backward();
-  for (std::size_t k = 0; k < s.states; ++k) {
-    const StepState& c = s.state[k];
-    const Record& r = tape[c.leaf];
-    if (c.scalar)
-      a.carry[c.at] = r.adjoint;
-    else if (c.n > 0)
-      std::memcpy(a.carry + c.at, r.buffer, static_cast<std::size_t>(c.n) * sizeof(double));
-  }
-  for (std::size_t k = 0; k < s.arguments; ++k) {
-    const StepArgument& x = s.argument[k];
-    if (x.moves && x.scalar && a.to[k] != nullptr) a.to[k][t] += tape[x.leaf].adjoint;
-  }
-}
-
-/// Adds the derivative of a product's matrix, Σ over steps of vector ⊗ adjoint; an adjoint of 0 leaves no trace whatever the vector is.
-WICK_NOINLINE inline void reverse_product(const StepProgram& s, const StepProduct& p, const StepData& d, Index first, Index steps, const double* start, double* to) {
-  const Index wide = p.left ? p.m : p.n;
-  const auto vector_at = [&](Index j) -> const double* {  // of the step in row j
-    if (p.place != nullptr) return p.place->of(first + j, j);
-    if (p.state == nullptr) return d.in[s.states + p.moving] + (first + j) * p.vector;
-    if (j == 0) return start + p.state->at;
-    return p.state->place->of(first + j - 1, j - 1);
-  };
-  const Scratch sums(p.n * p.m);
-  std::memset(sums.data(), 0, static_cast<std::size_t>(p.n * p.m) * sizeof(double));
-  const auto add = [&](const double* v, Index v_stride, const double* g, Index count) {
-    const Strided vector{v, 1, v_stride}, adjoint{g, 1, wide};
-    if (p.left)
-      gemm(vector, {g, wide, 1}, sums.data(), p.n, count, p.m);
-    else
-      gemm(adjoint, {v, v_stride, 1}, sums.data(), p.n, count, p.m);
-  };
-  const Index lead = p.state != nullptr ? 1 : 0;  // the first state lies elsewhere
-  if (lead == 1) add(vector_at(0), p.vector, p.adjoints, 1);
-  if (steps > lead) {
-    const double* v = vector_at(lead);
-    add(v, steps > lead + 1 ? vector_at(lead + 1) - v : p.vector, p.adjoints + lead * wide, steps - lead);
-  }
-  if (all_finite(p.n * p.m, sums.data())) return add_array(p.n * p.m, sums.data(), to);
-  for (Index j = 0; j < steps; ++j) {
-    const double *v = vector_at(j), *g = p.adjoints + j * wide;
-    for (Index r = 0; r < p.n; ++r)
-      for (Index c = 0; c < p.m; ++c) to[r * p.m + c] += p.left ? adjoint_product(g[c], v[r]) : adjoint_product(g[r], v[c]);
-  }
-}
-
-/// The reverse loop over steps [first, first + steps), kept in `rows`.
-WICK_NOINLINE inline void reverse_steps(const StepProgram& s, const StepData& d, Index first, Index steps, const double* start, double* rows, const StepAdjoints& a) {
-  Tape& tape = *s.tape;
-  bind_step(s, d, rows);
-  begin_reverse(s, a);
-  const Arena::Mark mark = tape.arena().mark();
-  for (Index j = steps; j-- > 0;) {
-    turn_step(s, d, first + j, j, j - 1, start);
-    for (std::size_t k = 0; k < s.numbers; ++k) tape[s.number[k].record].value = rows[j * s.row + s.number[k].at];
-    for (std::size_t k = 0; k < s.redo_size; ++k) step_fns(tape[s.redo[k]])->forward(tape, s.redo[k]);
-    reverse_step(s, first + j, j, a);
-    tape.arena().rewind(mark);
-  }
-  end_reverse(s, a);
-  for (std::size_t k = 0; k < s.products; ++k) reverse_product(s, s.product[k], d, first, steps, start, a.to[s.product[k].argument]);
 }
 
 }  // namespace wick::inline WICK_ABI::detail

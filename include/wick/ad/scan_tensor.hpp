@@ -2,8 +2,9 @@
 /// scan over tensors as an operation: what it is asked, how its step is laid out, its record.
 #pragma once
 
+#include <wick/ad/scan_layout.hpp>
+#include <wick/ad/scan_reverse.hpp>
 #include <wick/ad/scan_run.hpp>
-#include <wick/ad/scan_step.hpp>
 
 namespace wick::inline WICK_ABI::detail {
 
@@ -55,15 +56,6 @@ WICK_NOINLINE inline Index tensor_scan_steps(const TensorScan& q) {
   }
   return steps;
 }
-
-template <class T>
-T* step_array(Arena& arena, std::size_t n) {
-  static_assert(alignof(T) <= 8 && std::is_trivially_destructible_v<T>);
-  T* at = static_cast<T*>(arena.take_small(n * sizeof(T)));
-  for (std::size_t k = 0; k < n; ++k) new (static_cast<void*>(at + k)) T{};
-  return at;
-}
-constexpr Index round_to_packet(Index n) noexcept { return (n + 7) & ~Index{7}; }
 
 /// A leaf of the step with memory of its own, filled from `data` (null: zeros).
 inline Tensor step_leaf(Tape& tape, const Shape& shape, const double* data, Kind kind) {
@@ -141,110 +133,6 @@ WICK_NOINLINE inline void trace_step(StepProgram& s, const TensorScan& q, Kind k
   }
 }
 
-/// Gives everything that the step computes its place.
-WICK_NOINLINE inline void lay_out_step(StepProgram& s, Index steps, Arena& arena) {
-  Tape& tape = *s.tape;
-  std::size_t computed = 0;
-  for (std::uint32_t i = 1; i < tape.size(); ++i) computed += tape[i].op != Op::leaf && tape[i].op != Op::constant;
-  s.place = step_array<StepPlace>(arena, computed);
-  s.number = step_array<StepNumber>(arena, computed + s.states);
-  s.code = step_array<std::uint32_t>(arena, computed);
-  s.redo = step_array<std::uint32_t>(arena, computed);
-  for (std::size_t k = 0; k < s.outputs; ++k) {
-    s.output[k].at = s.result;
-    s.result += steps * s.output[k].n;
-  }
-  const auto number = [&](std::uint32_t i) { s.number[s.numbers++] = {i, s.row++}; };
-  for (std::size_t k = 0; k < s.states; ++k)
-    if (s.state[k].scalar) number(s.state[k].leaf);
-  for (std::uint32_t i = 1; i < tape.size(); ++i) {
-    Record& r = tape[i];
-    if (r.op == Op::leaf || r.op == Op::constant) continue;
-    s.code[s.code_size++] = i;
-    if (r.op == Op::general && r.kind == Kind::differentiable && !keeps_nothing(step_fns(r))) s.redo[s.redo_size++] = i;
-    if (!r.is_tensor()) {
-      number(i);
-      continue;
-    }
-    StepPlace p{i, false, nullptr, 0, 0, r.block->data};
-    for (std::size_t k = 0; k < s.outputs && !p.series; ++k)
-      if (s.output[k].record == i) {
-        p.series = true;
-        p.at = s.output[k].at;
-        p.stride = s.output[k].n;
-        s.output[k].copied = false;
-      }
-    s.place[s.places++] = p;
-  }
-  s.row = round_to_packet(s.row);
-  for (std::size_t k = 0; k < s.places; ++k) {
-    StepPlace& p = s.place[k];
-    if (p.series) continue;
-    p.at = s.row;
-    s.row += round_to_packet(tape.numel(p.record));
-  }
-  s.row = s.row == 0 ? 8 : s.row;
-  for (std::size_t k = 0; k < s.places; ++k) {
-    if (!s.place[k].series) s.place[k].stride = s.row;
-    for (std::size_t c = 0; c < s.states; ++c)
-      if (s.state[c].next == s.place[k].record) s.state[c].place = &s.place[k];
-  }
-}
-
-/// A product whose matrix is an argument: the matrix's derivative is left to `reverse_product`.
-struct StepMatmulPayload : MatmulPayload {
-  bool left;
-};
-inline void step_matmul_backward(Tape& tape, std::uint32_t i) {
-  const auto& p = *static_cast<const StepMatmulPayload*>(tape[i].payload);
-  matmul_pull(p, tape.adjoint(i), tape.data(p.a), tape.data(p.b), p.left ? tape.adjoint(p.a) : nullptr, p.left ? nullptr : tape.adjoint(p.b));
-}
-inline constexpr OpFns step_matmul_ops{"matmul", &matmul_forward, &step_matmul_backward, {WICK_SECOND(SecondKind::own, &matmul_tangent, &matmul_pull_second)}};
-
-/// Finds these products; `rows` is the length of a segment.
-WICK_NOINLINE inline void find_products(StepProgram& s, Index rows, Arena& arena) {
-  Tape& tape = *s.tape;
-  s.product = step_array<StepProduct>(arena, s.places);
-  for (std::size_t k = 0; k < s.places; ++k) {
-    Record& r = tape[s.place[k].record];
-    if (r.kind != Kind::differentiable || step_fns(r) != &matmul_ops) continue;
-    const auto& m = *static_cast<const MatmulPayload*>(r.payload);
-    if (m.n != 1 && m.m != 1) continue;
-    const bool left = m.n == 1;
-    const std::uint32_t vector = left ? m.a : m.b, matrix = left ? m.b : m.a;
-    StepProduct p{};
-    p.record = s.place[k].record;
-    p.left = left;
-    p.vector = m.k;
-    p.n = left ? m.k : m.n;
-    p.m = left ? m.m : m.k;
-    bool found = false, held = false;
-    for (std::size_t a = 0; a < s.arguments; ++a) {
-      const StepArgument& x = s.argument[a];
-      if (x.leaf == matrix && !x.moves && tape[matrix].kind == Kind::differentiable) {
-        p.argument = static_cast<std::uint32_t>(a);
-        found = true;
-      }
-      if (x.leaf == vector && x.moves) {
-        p.moving = static_cast<std::uint32_t>(a);
-        held = true;
-      }
-    }
-    for (std::size_t j = 0; j < s.places; ++j)
-      if (s.place[j].record == vector) p.place = &s.place[j];
-    for (std::size_t c = 0; c < s.states; ++c)
-      if (s.state[c].leaf == vector && s.state[c].place != nullptr) p.state = &s.state[c];
-    if (!found || !(held || p.place != nullptr || p.state != nullptr)) continue;
-    auto* own = new_payload<StepMatmulPayload>(tape);
-    static_cast<MatmulPayload&>(*own) = m;
-    own->fns = &step_matmul_ops;
-    own->left = left;
-    r.payload = own;
-    p.adjoints = arena.doubles(rows * (left ? m.m : m.n));
-    s.product[s.products++] = p;
-  }
-}
-
 struct TensorScanPayload {
   const OpFns* fns;
   StepProgram* program;
@@ -291,7 +179,7 @@ inline void tensor_scan_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const TensorScanPayload*>(tape[i].payload);
   const StepProgram& s = *p.program;
   const StepData d = scan_data(tape, p, output_of(tape, i));
-  const StepAdjoints a{tape.adjoint(i), p.to, p.carry};
+  StepAdjoints a{tape.adjoint(i), p.to, p.carry, p.carry + s.state_size};
   for (std::size_t k = 0; k < s.arguments; ++k) p.to[k] = tape.adjoint(p.in[s.states + k]);
   for (Index k = 0; k < s.state_size; ++k) a.carry[k] = s.tail ? a.g[s.result + k] : 0.0;
   for (Index segment = (p.steps + p.segment - 1) / p.segment; segment-- > 0;) {
@@ -321,13 +209,19 @@ WICK_NOINLINE inline void room_for_steps(TensorScanPayload& p, bool checkpoint, 
   const Index rows = p.gradient && segment > 2 ? segment : 2;
   p.rows = arena.doubles(rows * s.row);
   p.kept = arena.doubles((p.steps / segment + 1) * s.state_size);
+  if (p.steps >= 8) find_matrices(s, p.gradient, arena);
+  for (std::size_t k = 0; k < s.code_size; ++k)
+    if (s.code[k].kernel != StepKernel::general && s.code[k].kernel != StepKernel::number) link_code(*s.tape, s.code[k]);
   if (!p.gradient) return;
-  p.carry = arena.doubles(s.state_size);
+  p.carry = arena.doubles(2 * s.state_size);
   find_products(s, segment, arena);
   Tape& tape = *s.tape;
-  const auto count = [&](std::uint32_t i) { s.adjoint_size += tape[i].is_tensor() && tape[i].kind == Kind::differentiable ? tape.numel(i) : 0; };
-  for (std::size_t k = 0; k < s.states; ++k) count(s.state[k].leaf);
-  for (std::size_t k = 0; k < s.places; ++k) count(s.place[k].record);
+  find_first_pulls(s);
+  for (std::size_t k = 0; k < s.places; ++k) {
+    const Index size = !s.place[k].held && tape.differentiable(s.place[k].record) ? tape.numel(s.place[k].record) : 0;
+    s.adjoint_size += size;
+    s.clear_size += s.place[k].first ? 0 : size;
+  }
   s.adjoints = arena.doubles(s.adjoint_size);
 }
 

@@ -80,6 +80,18 @@ WICK_COLD inline void tensor_scan_tangent(SecondPass& pass, std::uint32_t i) {
   for (Index j = 0; s.tail && j < s.state_size; ++j) out[s.result + j] = steps.tangent(steps.payload().steps)[j];
 }
 
+/// Room for the first-order derivatives of the arguments, which nobody wants again.
+inline std::vector<std::vector<double>> spare_adjoints(const TensorScanPayload& p) {
+  const StepProgram& s = *p.program;
+  std::vector<std::vector<double>> spare(s.arguments);
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const bool wanted = s.argument[k].leaf != 0 && s.tape->differentiable(s.argument[k].leaf);
+    if (wanted) spare[k].resize(static_cast<std::size_t>(s.argument[k].n * (s.argument[k].moves ? p.steps : 1)) + 1);
+    p.to[k] = wanted ? spare[k].data() : nullptr;
+  }
+  return spare;
+}
+
 /// The reverse loop of each step for adjoints, and the second-order pass over it for their tangents.
 WICK_COLD inline void tensor_scan_pull(SecondPass& outer, std::uint32_t i) {
   StepSecond steps(outer, i);
@@ -99,18 +111,13 @@ WICK_COLD inline void tensor_scan_pull(SecondPass& outer, std::uint32_t i) {
   };
   const std::vector<double> g = all(outer.adjoint(i)), dg = all(outer.adjoint_tangent(i));
   const auto width = static_cast<std::size_t>(s.state_size);
-  std::vector<double> carry(width, 0.0), dcarry(width, 0.0);
+  std::vector<double> carry(2 * width, 0.0), dcarry(width, 0.0);
   for (std::size_t k = 0; s.tail && k < width; ++k) {
     carry[k] = g[size - width + k];
     dcarry[k] = dg[size - width + k];
   }
-  std::vector<std::vector<double>> spare(s.arguments);  // first-order derivatives of arguments, which nobody wants again
-  for (std::size_t k = 0; k < s.arguments; ++k) {
-    const bool wanted = s.argument[k].leaf != 0 && tape.differentiable(s.argument[k].leaf);
-    if (wanted) spare[k].resize(static_cast<std::size_t>(s.argument[k].n * (s.argument[k].moves ? p.steps : 1)) + 1);
-    p.to[k] = wanted ? spare[k].data() : nullptr;
-  }
-  const StepAdjoints first{g.data(), p.to, carry.data()};
+  const std::vector<std::vector<double>> spare = spare_adjoints(p);
+  StepAdjoints first{g.data(), p.to, carry.data(), carry.data() + width};
   const auto seed = [&](std::uint32_t record, Index n, const double* from) {
     double* to = tape.adjoint(record);
     for (Index j = 0; to != nullptr && j < n; ++j) to[j] += from[j];

@@ -232,15 +232,8 @@ inline void scale_by(Tensor& s, const Tensor& factor) {
 /// How a message that is no sample site gets its value when no handler has given it one.
 using Default = void (*)(Message&);
 
-<<<<<<< HEAD
 /// `process` of `h` and the handlers outside it, until one stops the message; returns the last one.
 inline Handler* pass_out(Message& m, Handler* h) {
-=======
-/// Runs `m` through the stack: process outwards, the default behaviour, postprocess inwards. What a message is about is looked at
-/// each time: a handler may have made a sample site of a parameter. Throws wick.handler.E255.
-WICK_NOINLINE inline void send(Message& m, Default otherwise) {
-  if (WICK_UNLIKELY(context.step != nullptr)) raise_in_step("a site");
->>>>>>> 5f9478b (scan over tensors: a step of any operations, recorded once and run for all)
   Handler* last = nullptr;
   for (; h != nullptr; h = h->outer()) {
     HandlerAccess::process(*h, m);
@@ -265,7 +258,10 @@ inline void pass_in(Message& m, Default otherwise, Handler* last) {
   for (Handler* h = last; h != nullptr; h = h->inner()) HandlerAccess::postprocess(*h, m);
 }
 /// Runs `m` through the stack.
-WICK_NOINLINE inline void send(Message& m, Default otherwise) { pass_in(m, otherwise, pass_out(m, context.innermost)); }
+WICK_NOINLINE inline void send(Message& m, Default otherwise) {
+  if (WICK_UNLIKELY(context.step != nullptr)) raise_in_step("a site");
+  pass_in(m, otherwise, pass_out(m, context.innermost));
+}
 
 /// How many elements are in a plate with these indices.
 inline Index plate_count(const Tensor& indices, Index full_size) noexcept { return indices.empty() ? full_size : indices.numel(); }
