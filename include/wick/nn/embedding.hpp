@@ -32,7 +32,7 @@ class Embedding : public Module {
     if (padding_ < 0) return rows;
     return where(unsqueeze(indices == static_cast<double>(padding_), -1), stop_gradient(rows), rows);
   } catch (Error& e) {
-    e.locate(detail::module_path(*state()), {});
+    e.locate(detail::module_path(*state()), "");
     throw;
   }
 

@@ -196,7 +196,7 @@ inline Binding* binding_of(const ModuleState& s) noexcept { return bindings_here
 /// Where a module is, for messages: "dmm$$$emitter.hidden"; empty before `module`.
 WICK_COLD inline std::string_view module_path(const ModuleState& s) {
   const Binding* b = binding_of(s);
-  return b != nullptr ? std::string_view(b->path) : std::string_view();
+  return b != nullptr ? std::string_view(b->path) : std::string_view("");
 }
 
 /// The value of a parameter that no store has, drawn now if it never was.
