@@ -295,3 +295,14 @@ TEST_CASE("module: lift makes sample sites of parameters, and the module compute
   const auto [loss, slopes] = value_and_grad([&](const Tensor& loc) { return sum(handlers::lift(model, Normal(loc, 1.0))()); })(Tensor(0.5));
   CHECK(std::abs(slopes.item() - 3 * (1 + 1 + 2)) < 1e-12);
 }
+
+TEST_CASE("module: scopes add to the names, and the module finds its values there", "[nn][module][handler]") {
+  const FreshStore fresh;
+  const Linear net = small();
+  const auto model = [net] { module("net", net); };
+  handlers::scope(model, "a")();
+  handlers::scope(model, "b")();
+  CHECK(param_store().names() == std::vector<std::string>{"a/net$$$weight", "a/net$$$bias", "b/net$$$weight", "b/net$$$bias"});
+  param_store().set("b/net$$$bias", Tensor{1, 2, 3});
+  CHECK(numbers(net.bias) == Numbers{1, 2, 3});
+}

@@ -47,8 +47,8 @@ inline void Parameter::set(const Tensor& v) const {
   Binding* b = binding_of(*state_);
   if (b != nullptr && index_ < b->bound.size()) {
     Bound& x = b->bound[index_];
-    if (x.name && param_store().find(x.name) != nullptr) {
-      param_store().set(x.name.view(), v);
+    if (x.stored && param_store().find(x.stored) != nullptr) {
+      param_store().set(x.stored.view(), v);
       return x.release();
     }
   }

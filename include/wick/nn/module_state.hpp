@@ -47,7 +47,8 @@ struct ModuleState {
 
 /// What one parameter is on this thread.
 struct Bound {
-  Name name;                 ///< in the stores; none before `module`
+  Name name;                 ///< as a site; none before `module`
+  Name stored;               ///< in the stores: the name with what handlers add to it
   std::uint64_t run = 0;     ///< the recording whose value it is, as long as that is under way
   std::uint64_t stack = 0;   ///< or the handler stack
   bool outside = false;      ///< bound where no handler was: holds until one is
@@ -215,8 +216,8 @@ inline Tensor read_slot(const ModuleState& s, const Binding* b, std::size_t k) {
   if (WICK_LIKELY(b != nullptr && k < b->bound.size())) {
     const Bound& x = b->bound[k];
     if (WICK_LIKELY(x.in_force())) return x.bound();
-    if (x.name)
-      if (Param* p = param_store().find(x.name)) return p->read();
+    if (x.stored)
+      if (Param* p = param_store().find(x.stored)) return p->read();
   }
   return own_value(*s.slots[k]);
 }

@@ -42,8 +42,8 @@ WICK_COLD inline void name_tree(Name root, const std::shared_ptr<ModuleState>& t
   for (const auto& [state, path] : names.items()) {
     const Binding& b = bindings().of(state);
     for (std::size_t k = 0; k < b.bound.size(); ++k) {
-      const Name before = b.bound[k].name, now(path + state->slots[k]->name);
-      if (before && !(before == now) && store.find(before) != nullptr)
+      const Name before = b.bound[k].stored, now(path + state->slots[k]->name);
+      if (before && !(b.bound[k].name == now) && store.find(before) != nullptr)
         raise<UsageError>("wick.nn.E501", root.view(), {"the parameter \"", before.view(), "\" is registered again, as \"", now.view(), "\": a parameter has one name"},
                           {"use one name for one module\n  or make a second module for the second name\n  or call clear_param_store() before fitting another model"});
     }
@@ -56,6 +56,7 @@ WICK_COLD inline void name_tree(Name root, const std::shared_ptr<ModuleState>& t
     b.bound.resize(state->slots.size());
     for (std::size_t k = 0; k < b.bound.size(); ++k) {
       b.bound[k].name = Name(path + state->slots[k]->name);
+      b.bound[k].stored = b.bound[k].name;
       b.bound[k].initial = Tensor();
     }
     b.path = path.substr(0, path.size() - (path.back() == '.' ? 1 : 3));
@@ -105,27 +106,46 @@ inline void claim_name(Name root, const std::shared_ptr<ModuleState>& top) {
   roots.push_back({root, top, run, context.stacks});
 }
 
-/// One parameter of a module as a param site.
+/// One parameter of a module as a param site. What the store calls it is the handlers' matter: a scope may add to the name.
 inline void bind_param(Slot& slot, Bound& x, std::uint64_t seed) {
-  ParamStore& store = param_store();
-  const Param* p = store.find(x.name);
-  if (WICK_UNLIKELY(p != nullptr && !(p->shape() == slot.shape) && !(p->shape() == constrained_shape(slot.shape, slot.constraint))))
-    raise<ShapeError>("wick.nn.E502", x.name.view(), {"the parameter in the store has shape ", p->shape(), ", the module's ", slot.shape},
-                      {"give two modules two names\n  or call clear_param_store() before fitting another model"});
-  if (WICK_UNLIKELY(p == nullptr && (x.initial.empty() || x.seed != seed))) {
-    x.initial = initial_value(slot, x.name, seed);
-    x.seed = seed;
+  struct First {
+    Slot& slot;
+    Bound& x;
+    std::uint64_t seed;
+  } first{slot, x, seed};
+  const auto make = [](void* f) {  // kept until a store has the parameter: under lift none ever has
+    auto& [declared, bound, wanted] = *static_cast<First*>(f);
+    if (bound.initial.empty() || bound.seed != wanted) bound.initial = initial_value(declared, bound.name, wanted);
+    bound.seed = wanted;
+    return bound.initial;
+  };
+  const ParamRequest request{.make = make, .function = &first, .constraint = &slot.constraint};
+  Message m;
+  m.type = SiteType::param;
+  m.name = x.name;
+  m.request = &request;
+  const SiteMark mark(x.name);
+  try {
+    if (context.innermost == nullptr)
+      read_param(m);
+    else
+      send(m, &read_param);
+  } catch (Error& e) {
+    rethrow_located(e, x.name);
   }
-  const Tensor v = param_site(x.name.view(), {.given = p == nullptr ? &x.initial : nullptr, .constraint = &slot.constraint});
-  if (WICK_UNLIKELY(p == nullptr)) p = store.find(x.name);
-  if (WICK_UNLIKELY(p == nullptr)) return x.bind(v);  // a handler has given a value: the store has none
+  if (WICK_UNLIKELY(m.param == nullptr)) return x.bind(m.value);  // a handler has given a value: no store has one
+  const Param& p = *m.param;
+  if (WICK_UNLIKELY(!(p.shape() == slot.shape) && !(p.shape() == constrained_shape(slot.shape, slot.constraint))))
+    raise<ShapeError>("wick.nn.E502", p.name().view(), {"the parameter in the store has shape ", p.shape(), ", the module's ", slot.shape},
+                      {"give two modules two names\n  or call clear_param_store() before fitting another model"});
+  x.stored = p.name();
   if (WICK_UNLIKELY(!x.initial.empty())) x.initial = Tensor();
-  const Tensor& u = p->unconstrained();
-  const bool stored = context.innermost == nullptr || (TensorAccess::is_block(v) && TensorAccess::is_block(u) && TensorAccess::block(v) == TensorAccess::block(u));
+  const Tensor& u = p.unconstrained();
+  const bool stored = context.innermost == nullptr || (TensorAccess::is_block(m.value) && TensorAccess::is_block(u) && TensorAccess::block(m.value) == TensorAccess::block(u));
   if (stored && context.tape == nullptr)
     x.release();
   else
-    x.bind(v);
+    x.bind(m.value);
 }
 
 WICK_NOINLINE inline void register_tree(std::string_view root, const std::shared_ptr<ModuleState>& top, std::uint64_t seed) {
