@@ -63,6 +63,7 @@ class FirstOrder : public Optimizer {
       near = at + 1;
       const auto update = self.begin(s, o_.lr * factor_);
       double* state = slots_.arrays_of(s);
+      if (state == nullptr) state = p.value;  // an optimiser without arrays reads none; null has no elements to point at
       using V = math::PacketPart;
       Index k = 0;
       for (; k + V::lanes <= p.size; k += V::lanes) update(V::load(p.value + k), V::load(p.gradient + k), state + k, p.size).store(p.value + k);
