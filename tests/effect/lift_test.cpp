@@ -118,6 +118,13 @@ TEST_CASE("E7: lift with plates: those inside take their elements, those outside
   CHECK(values(seen) == values(t.at("p").value));
 }
 
+TEST_CASE("E7: lift inside a plate that is switched off draws the whole parameter", "[effect][lift][plate]") {
+  const OwnParams params;
+  const plate data("data", 6);
+  const handlers::block_plate outside("data");
+  CHECK(handlers::lift([] { return param("p", zeros({6}), constraints::real, {.event_dim = 0}); }, Normal(0.0, 1.0))().shape() == Shape{6});
+}
+
 TEST_CASE("E7: a lifted parameter is expanded to its constraint's shape, needs no initial value, and takes a stored shape", "[effect][lift]") {
   const OwnParams params;
   const auto bounded = [] { return param("q", 0.5, constraints::interval(zeros({3}), 1.0)); };

@@ -93,7 +93,7 @@ class PlacedSites final : public Handler {
     if (m.type == SiteType::param && m.event_dim < 0) return;
     Placed p{m.name, {}};
     for (const Handler* h = inner(); h != nullptr; h = h->inner())
-      if (const Frame* f = h->frame()) p.frames.push_back(*f);
+      if (const Frame* f = HandlerAccess::frame(*h)) p.frames.push_back(*f);
     sites_.push_back(p);
   }
   Frames frames_of(const Site& s) const {

@@ -152,6 +152,8 @@ struct HandlerAccess {
   static void postprocess(Handler& h, Message& m) {
     if ((h.postprocesses_ & types_of(m.type)) != 0) h.postprocess(m);
   }
+  /// The frame of a plate that is on the stack and not switched off by `handlers::block_plate`; else null.
+  static const Frame* frame(const Handler& h) noexcept { return types(h) != 0 ? h.frame() : nullptr; }
   /// Which types a handler is called for, the second ones shifted by 8; to be changed for a while.
   static unsigned types(const Handler& h) noexcept { return h.processes_ | static_cast<unsigned>(h.postprocesses_) << 8; }
   static void set_types(Handler& h, unsigned types) noexcept {

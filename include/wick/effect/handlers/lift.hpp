@@ -111,7 +111,7 @@ class lift<Scope> final : public Handler {
     const Index event = d.event_dim(), plated = m.event_dim < 0 ? 0 : shape.rank() - m.event_dim;
     bool local = false;
     for (const Handler* h = outer(); h != nullptr; h = h->outer()) {
-      const Frame* f = h->frame();
+      const Frame* f = detail::HandlerAccess::frame(*h);
       if (f == nullptr || !f->vectorized() || plated < -f->dim) continue;
       shape[static_cast<std::size_t>(plated + f->dim)] = 1;  // the plate expands it
       local = true;
