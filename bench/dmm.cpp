@@ -1,9 +1,11 @@
-// One traced SVI step of the deep Markov model (examples/dmm/model.hpp: T = 100, z 4, all layers 32) against the same step by hand, twice:
+// One traced SVI step of the deep Markov model (examples/dmm/model.hpp: T = 100, z 4, all layers 32) against the same
+// step by hand, twice:
 //  - dmm_step: time step by time step as the model is written (hand/dmm_steps.hpp);
-//  - dmm_step_whole_series: transition, emitter and all gradients as matrix products of the whole series (hand/dmm.hpp), which
+//  - dmm_step_whole_series: transition, emitter and all gradients as matrix products of the whole series
+//  (hand/dmm.hpp), which
 //    a program that draws its sites one after the other cannot do.
-// Before anything is measured, the baselines' gradients are held against central differences, and their losses and parameters over a fit
-// against the library's.
+// Before anything is measured, the baselines' gradients are held against central differences, and their losses and
+// parameters over a fit against the library's.
 #include <benchmark/benchmark.h>
 
 #include "../examples/dmm/model.hpp"
@@ -26,14 +28,17 @@ constexpr int Z = 4, H = 32;
 using Whole = hand::Dmm<Z, H>;
 using Steps = hand::DmmSteps<Z, H>;
 
-Tensor data() { return from_values({dmm::series_length, 1}, std::vector<double>(dmm::series, dmm::series + dmm::series_length)); }
+Tensor data() {
+  return from_values({dmm::series_length, 1}, std::vector<double>(dmm::series, dmm::series + dmm::series_length));
+}
 
 struct Ours {
   dmm::Dmm net;
   Tensor x = data();
   SVI<dmm::SeriesModel, dmm::SeriesGuide> svi;
   Ours(bool backward, double lr)
-      : net({.x = 1, .z = Z, .transition = H, .emitter = H, .rnn = H}, backward), svi({net}, {net}, Adam({.lr = lr}), Trace_ELBO(), {.seed = seed}) {}
+      : net({.x = 1, .z = Z, .transition = H, .emitter = H, .rnn = H}, backward),
+        svi({net}, {net}, Adam({.lr = lr}), Trace_ELBO(), {.seed = seed}) {}
   double step(double annealing) { return svi.step(x, annealing); }
 };
 
@@ -57,7 +62,8 @@ void copy_parameters(const ParamStore& store, auto& to) {
   }
 }
 
-/// The gradient of every eighth parameter against central differences, so near that hardly any rectifier bends in between.
+/// The gradient of every eighth parameter against central differences, so near that hardly any rectifier bends in
+/// between.
 template <class Hand>
 void check_gradient(bool backward) {
   const auto h = by_hand<Hand>(backward, small_rate);

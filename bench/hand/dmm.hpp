@@ -1,13 +1,15 @@
 /// \file
-/// One SVI step of the deep Markov model (examples/dmm) in plain C++ with Eigen: the *hand-written* step of the speed rule.
+/// One SVI step of the deep Markov model (examples/dmm) in plain C++ with Eigen: the *hand-written* step of the speed
+/// rule.
 ///
-/// One step = the RNN over the series; the guide's chain z_t ~ Normal(combiner(z_{t-1}, h_t)) with the noise that the library gives
-/// each of these sites; the loss -ELBO with one particle and its gradient by every parameter; one Adam update. Double precision,
-/// no fast-math, Eigen's vectorised exp and log, no memory allocated in a step.
+/// One step = the RNN over the series; the guide's chain z_t ~ Normal(combiner(z_{t-1}, h_t)) with the noise that the
+/// library gives each of these sites; the loss -ELBO with one particle and its gradient by every parameter; one Adam
+/// update. Double precision, no fast-math, Eigen's vectorised exp and log, no memory allocated in a step.
 ///
-/// What a specialist knows: only RNN and guide are sequential. Once all z are drawn, transition and emitter are the same function of
-/// 100 columns, so they are matrix products of a whole series, forward and backward; and so are the gradients of all weights. All sizes are known
-/// to the compiler. The model as it is written goes step by step, and so does the baseline in hand/dmm_steps.hpp.
+/// What a specialist knows: only RNN and guide are sequential. Once all z are drawn, transition and emitter are the
+/// same function of 100 columns, so they are matrix products of a whole series, forward and backward; and so are the
+/// gradients of all weights. All sizes are known to the compiler. The model as it is written goes step by step, and so
+/// does the baseline in hand/dmm_steps.hpp.
 ///
 /// `loss_and_gradient` is held against central differences by bench/dmm.cpp, and the steps against the library's.
 #pragma once
@@ -33,11 +35,37 @@ class Dmm {
     int size() const { return rows * columns; }
   };
   enum Name {
-    gate_w, gate_b, gate_out_w, gate_out_b, prop_w, prop_b, prop_out_w, prop_out_b, z_w, z_b,  // transition
-    emit1_w, emit1_b, emit2_w, emit2_b, emit3_w, emit3_b,
-    comb_w, comb_b, loc_w, loc_b, scale_w, scale_b,
-    rnn_in_w, rnn_in_b, rnn_w, rnn_b,
-    z_0, z_q_0, h_0, log_obs_scale, slots
+    gate_w,
+    gate_b,
+    gate_out_w,
+    gate_out_b,
+    prop_w,
+    prop_b,
+    prop_out_w,
+    prop_out_b,
+    z_w,
+    z_b,  // transition
+    emit1_w,
+    emit1_b,
+    emit2_w,
+    emit2_b,
+    emit3_w,
+    emit3_b,
+    comb_w,
+    comb_b,
+    loc_w,
+    loc_b,
+    scale_w,
+    scale_b,
+    rnn_in_w,
+    rnn_in_b,
+    rnn_w,
+    rnn_b,
+    z_0,
+    z_q_0,
+    h_0,
+    log_obs_scale,
+    slots
   };
   struct Layout {
     Slot slot[slots] = {{"dmm$$$transition.lin_gate.weight", H, Z, 0},
@@ -83,8 +111,11 @@ class Dmm {
 
   Dmm(const double* x, int steps, bool backward, double lr, std::uint64_t seed)
       : T_(steps), backward_(backward), adam_(lr), seed_(seed), x_(Eigen::Map<const Eigen::RowVectorXd>(x, steps)) {
-    for (auto* m : {&h_, &hin_, &c_, &g1_, &p1_, &e1_, &e2_, &dh_, &dpre_, &dc_, &dg1_, &dp1_, &de1_, &de2_}) m->resize(H, T_);
-    for (auto* m : {&z_, &zp_, &zq_, &eps_, &sq_, &sq_raw_, &gate_, &prop_, &lin_, &mp_, &sp_, &r_, &dz_, &dzp_, &dprop_, &dgate_, &dlin_, &dloc_, &dscale_}) m->resize(Z, T_);
+    for (auto* m : {&h_, &hin_, &c_, &g1_, &p1_, &e1_, &e2_, &dh_, &dpre_, &dc_, &dg1_, &dp1_, &de1_, &de2_})
+      m->resize(H, T_);
+    for (auto* m : {&z_, &zp_, &zq_, &eps_, &sq_, &sq_raw_, &gate_, &prop_, &lin_, &mp_, &sp_, &r_, &dz_, &dzp_,
+                    &dprop_, &dgate_, &dlin_, &dloc_, &dscale_})
+      m->resize(Z, T_);
     mean_.resize(T_);
     dmean_.resize(T_);
     for (int t = 0; t < T_; ++t) sites_.push_back(wick::hash_name("z_" + std::to_string(t)));
@@ -93,7 +124,8 @@ class Dmm {
   /// One SVI step; returns the loss.
   double step(double annealing) {
     const wick::KeyBase base = wick::make_base(seed_, wick::make_stream(wick::Role::guide), step_++, 0);
-    for (int t = 0; t < T_; ++t) wick::math::fill_normal(wick::site_key(base, sites_[static_cast<std::size_t>(t)], 0, 0), eps_.col(t).data(), Z);
+    for (int t = 0; t < T_; ++t)
+      wick::math::fill_normal(wick::site_key(base, sites_[static_cast<std::size_t>(t)], 0, 0), eps_.col(t).data(), Z);
     const double loss = loss_and_gradient(annealing);
     adam_.step(parameters_, gradient_);
     return loss;
@@ -206,7 +238,8 @@ class Dmm {
     mean_.array() += at<1, 1>(emit3_b)(0, 0);
 
     r_ = (z_ - mp_).cwiseQuotient(sp_);
-    const double latents = 0.5 * (r_.array().square() - eps_.array().square()).sum() + (sp_.array() / sq_.array()).log().sum();
+    const double latents =
+        0.5 * (r_.array().square() - eps_.array().square()).sum() + (sp_.array() / sq_.array()).log().sum();
     const double log_scale = at<1, 1>(log_obs_scale)(0, 0);
     dmean_ = (mean_ - x_) * std::exp(-log_scale);  // for the moment, the standardised residual
     return annealing * latents + T_ * (log_scale + 0.91893853320467274178) + 0.5 * dmean_.squaredNorm();
@@ -234,8 +267,8 @@ class Dmm {
     dlin_ = -annealing * r_.cwiseQuotient(sp_);  // for the moment, of loc
     dz_ -= dlin_;
     dgate_ = dlin_.array() * (prop_ - lin_).array() * gate_.array() * (1.0 - gate_.array());
-    dprop_ = dlin_.array() * gate_.array() +
-             annealing * (1.0 - r_.array().square()) / sp_.array() * sigmoid(prop_.array());
+    dprop_ =
+        dlin_.array() * gate_.array() + annealing * (1.0 - r_.array().square()) / sp_.array() * sigmoid(prop_.array());
     dlin_.array() *= 1.0 - gate_.array();
     to<Z, 1>(z_b) = dlin_.rowwise().sum();
     to<Z, Z>(z_w).noalias() = dlin_ * zp_.transpose();
@@ -264,7 +297,8 @@ class Dmm {
     for (int t = T_ - 1; t >= 0; --t) {
       const ZVector dz = dz_.col(t) + from_next;
       dloc_.col(t) = dz;
-      const ZVector ds = (dz.cwiseProduct(eps_.col(t)) - annealing * sq_.col(t).cwiseInverse()).cwiseProduct(dscale_.col(t));
+      const ZVector ds =
+          (dz.cwiseProduct(eps_.col(t)) - annealing * sq_.col(t).cwiseInverse()).cwiseProduct(dscale_.col(t));
       dscale_.col(t) = ds;
       HVector dhc = HVector::Zero();
       for (int k = 0; k < Z; ++k) dhc += loc.col(k) * dz[k] + scale.col(k) * ds[k];
@@ -309,7 +343,8 @@ class Dmm {
   Eigen::RowVectorXd x_;
   std::vector<std::uint64_t> sites_;
   Hidden h_, hin_, c_, g1_, p1_, e1_, e2_, dh_, dpre_, dc_, dg1_, dp1_, de1_, de2_;
-  Latent z_, zp_, zq_, eps_, sq_, sq_raw_, gate_, prop_, lin_, mp_, sp_, r_, dz_, dzp_, dprop_, dgate_, dlin_, dloc_, dscale_;
+  Latent z_, zp_, zq_, eps_, sq_, sq_raw_, gate_, prop_, lin_, mp_, sp_, r_, dz_, dzp_, dprop_, dgate_, dlin_, dloc_,
+      dscale_;
   Eigen::RowVectorXd mean_, dmean_;
 };
 

@@ -1,6 +1,7 @@
 /// \file
-/// The same step as in hand/dmm.hpp, gone about as the model is written: time step by time step, forward and backward, with Eigen's matrix-vector
-/// products of sizes that are known at run time. Nothing is done for the whole series at once but the RNN's input.
+/// The same step as in hand/dmm.hpp, gone about as the model is written: time step by time step, forward and backward,
+/// with Eigen's matrix-vector products of sizes that are known at run time. Nothing is done for the whole series at
+/// once but the RNN's input.
 ///
 /// The parameters lie as in hand/dmm.hpp, so that both are checked against the library in the same way.
 #pragma once
@@ -32,7 +33,8 @@ class DmmSteps {
 
   double step(double annealing) {
     const wick::KeyBase base = wick::make_base(seed_, wick::make_stream(wick::Role::guide), step_++, 0);
-    for (int t = 0; t < T_; ++t) wick::math::fill_normal(wick::site_key(base, sites_[static_cast<std::size_t>(t)], 0, 0), eps_.col(t).data(), Z);
+    for (int t = 0; t < T_; ++t)
+      wick::math::fill_normal(wick::site_key(base, sites_[static_cast<std::size_t>(t)], 0, 0), eps_.col(t).data(), Z);
     const double loss = loss_and_gradient(annealing);
     power1_ *= 0.9;
     power2_ *= 0.999;
@@ -120,7 +122,9 @@ class DmmSteps {
     to(Name::h_0) = back_;
   }
 
-  auto before(int t, Name first) { return t == 0 ? Eigen::Map<const Vector>(at(first).data(), Z) : Eigen::Map<const Vector>(z_.col(t - 1).data(), Z); }
+  auto before(int t, Name first) {
+    return t == 0 ? Eigen::Map<const Vector>(at(first).data(), Z) : Eigen::Map<const Vector>(z_.col(t - 1).data(), Z);
+  }
   void infer(int t) {
     linear(Name::comb_w, before(t, Name::z_q_0), hidden_);
     c_.col(t) = 1.0 - 2.0 / (1.0 + (2.0 * hidden_.array()).exp());
@@ -158,10 +162,12 @@ class DmmSteps {
     sp_.col(t) = softplus(prop_.col(t).array()) + 1e-4;
     const auto loc = (1.0 - gate_.col(t).array()) * lin_.col(t).array() + gate_.col(t).array() * prop_.col(t).array();
     r_.col(t) = (z_.col(t).array() - loc) / sp_.col(t).array();
-    return 0.5 * (r_.col(t).array().square() - eps_.col(t).array().square()).sum() + (sp_.col(t).array() / sq_.col(t).array()).log().sum();
+    return 0.5 * (r_.col(t).array().square() - eps_.col(t).array().square()).sum() +
+           (sp_.col(t).array() / sq_.col(t).array()).log().sum();
   }
   void pull_transition(int t, double annealing) {
-    const auto gate = gate_.col(t).array(), prop = prop_.col(t).array(), lin = lin_.col(t).array(), r = r_.col(t).array(), s = sp_.col(t).array();
+    const auto gate = gate_.col(t).array(), prop = prop_.col(t).array(), lin = lin_.col(t).array(),
+               r = r_.col(t).array(), s = sp_.col(t).array();
     dloc_ = -annealing * r / s;
     dz_ -= dloc_;
     dgate_ = dloc_.array() * (prop - lin) * gate * (1.0 - gate);
