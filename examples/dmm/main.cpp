@@ -197,7 +197,7 @@ int main(int argc, char** argv) try {
                   {"backward", "forward", "both"}},
                  {"--lrd", "X", "the learning rate 0.01 is multiplied by this in each step", "0.995"},
                  {"--data", "FILE", "fit the chorales in this CSV file instead", ""},
-                 {"--epochs", "N", "passes over the chorales", "30"},
+                 {"--epochs", "N", "passes over the chorales", "80"},
                  {"--published", "", "the chorales with the published sizes and rates: hours", ""}}});
   const example::Output output(options);
   if (options["--data"].given)

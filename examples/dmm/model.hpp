@@ -31,7 +31,8 @@ struct GatedTransition : Module {
         lin_gate_out(register_module("lin_gate_out", Linear(hidden, z))),
         lin_prop(register_module("lin_prop", Linear(z, hidden))),
         lin_prop_out(register_module("lin_prop_out", Linear(hidden, z))),
-        lin_z(register_module("lin_z", Linear(z, z, {.weight_init = initializers::identity(), .bias_init = initializers::zeros()}))) {}
+        lin_z(register_module(
+            "lin_z", Linear(z, z, {.weight_init = initializers::identity(), .bias_init = initializers::zeros()}))) {}
 
   Gaussian operator()(const Tensor& z) const {
     const Tensor gate = sigmoid(lin_gate_out(relu(lin_gate(z))));
