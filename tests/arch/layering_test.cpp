@@ -136,12 +136,12 @@ TEST_CASE("layering: heavy standard headers below the umbrella are named", "[arc
 TEST_CASE("layering: examples include the umbrella and the standard library only", "[arch]") {
   check_refused(
       "examples/iris/main.cpp", "#include <wick/infer/svi.hpp>\n",
-      "examples/iris/main.cpp -> wick/infer/svi.hpp: an example includes <wick/wick.hpp>, <wick/nn/nn.hpp> and the standard library");
+      "examples/iris/main.cpp -> wick/infer/svi.hpp: an example includes <wick/wick.hpp>, <wick/nn/nn.hpp>, <wick/io/csv.hpp> and the standard library");
   check_refused("examples/iris/main.cpp", "#include <Eigen/Dense>\n",
-                "examples/iris/main.cpp -> Eigen/Dense: an example includes <wick/wick.hpp>, <wick/nn/nn.hpp> and the standard library");
+                "examples/iris/main.cpp -> Eigen/Dense: an example includes <wick/wick.hpp>, <wick/nn/nn.hpp>, <wick/io/csv.hpp> and the standard library");
   check_refused(
       "examples/iris/main.cpp", "#include \"../../include/wick/wick.hpp\"\n",
-      "examples/iris/main.cpp -> include/wick/wick.hpp: an example includes <wick/wick.hpp>, <wick/nn/nn.hpp> and the standard library");
+      "examples/iris/main.cpp -> include/wick/wick.hpp: an example includes <wick/wick.hpp>, <wick/nn/nn.hpp>, <wick/io/csv.hpp> and the standard library");
 }
 
 TEST_CASE("layering: what every header must have", "[arch]") {
