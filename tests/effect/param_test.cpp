@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <wick/ad/grad.hpp>
+#include <wick/ad/scan.hpp>
 
 #include "effect/effect.hpp"
 
@@ -309,4 +310,15 @@ TEST_CASE("ParamScope: scopes that end out of order, and stores that die early",
   store.reset();
   CHECK(&param_store() == &params.store);
   CHECK(param("mine").item() == 1.0);
+}
+
+TEST_CASE("E11: sites and parameters have no place in the step of a scan", "[effect][param][errors]") {
+  const OwnParams params;
+  const auto run = [](auto draw) { return scan([draw](const Tensor& s, const Tensor& x) { return s * x + draw(); }, 1.0, each(ones({3}))); };
+  const auto parameter = expect_error<UsageError>([&] { return run([] { return param("w", 1.0); }); }, "wick.op.E183", "w", "before the scan");
+  const auto site = expect_error<UsageError>([&] { return run([] { return sample("z", Normal(0, 1)); }); }, "wick.op.E183", "z", "before the scan");
+  INFO(parameter.text << site.text);
+  CHECK((parameter.ok && site.ok));
+  CHECK(params.store.size() == 0);
+  CHECK(run([] { return Tensor(1.0); }).at({2}) == 4.0);
 }

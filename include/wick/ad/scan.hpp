@@ -108,6 +108,19 @@ struct ScanReturn<Next<S, O>> {
   static constexpr unsigned outputs = scan_width<O>();
 };
 
+/// The width of argument `a`, and its first lane.
+template <unsigned... Width>
+constexpr unsigned scan_width_at(std::size_t a) {
+  const unsigned all[] = {Width..., 0};
+  return all[a];
+}
+template <unsigned... Width>
+constexpr unsigned scan_lane_at(unsigned states, std::size_t a) {
+  unsigned n = states;
+  for (std::size_t i = 0; i < a; ++i) n += scan_width_at<Width...>(i) == 0 ? 1 : scan_width_at<Width...>(i);
+  return n;
+}
+
 /// The step `F` with a state of K numbers (0: one, as itself) and arguments of these widths: lanes are the state's numbers, then the arguments'.
 template <class F, unsigned K, unsigned... Width>
 struct ScanStep {
@@ -121,13 +134,7 @@ struct ScanStep {
   }
   template <class V, std::size_t... A>
   static WICK_INLINE auto call(const F& f, const V* in, std::index_sequence<A...>) {
-    constexpr unsigned width[] = {Width..., 0};
-    constexpr auto at = [](std::size_t a) {
-      unsigned n = states;
-      for (std::size_t i = 0; i < a; ++i) n += width[i] == 0 ? 1 : width[i];
-      return n;
-    };
-    return f(scan_numbers<V, K>(in), scan_numbers<V, width[A]>(in + at(A))...);
+    return f(scan_numbers<V, K>(in), scan_numbers<V, scan_width_at<Width...>(A)>(in + scan_lane_at<Width...>(states, A))...);
   }
   using Value = decltype(call(std::declval<const F&>(), static_cast<const math::Scalar*>(nullptr)));
   static constexpr unsigned outputs = ScanReturn<Value>::outputs;

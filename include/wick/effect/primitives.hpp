@@ -133,6 +133,7 @@ WICK_NOINLINE inline Tensor param_site(std::string_view text, const ParamRequest
   const Name name = intern(text);
   const SiteMark mark(name);
   try {
+    if (WICK_UNLIKELY(context.step != nullptr)) raise_in_step("a parameter");
     if (context.innermost == nullptr) return find_param(r, name).read();
     Message m;
     m.type = SiteType::param;
