@@ -238,17 +238,11 @@ WICK_NOINLINE inline FuseOperands fuse_operands(const FuseRequest& q) {
   return o;
 }
 
-/// Completes the record of a call that has been evaluated in the arena.
-WICK_INLINE void fuse_commit(Tape& tape, const FuseRequest& q, FusePayload* p, const OpFns& fns, Index n, bool plain) {
+/// Completes the record of a call that has been evaluated in the arena. `constants`: the arguments, bit by bit, that are constant tensors.
+WICK_INLINE void fuse_commit(Tape& tape, const FuseRequest& q, FusePayload* p, const OpFns& fns, Index n, bool plain, unsigned constants) {
   const unsigned arity = q.spec->arity;
-  FuseArgument* a = p->arguments();
-  for (unsigned k = 0; k < arity; ++k) {
-    if (a[k].record != 0) continue;
-    if (WICK_LIKELY(TensorAccess::is_scalar(*q.in[k])))
-      a[k].sum = TensorAccess::scalar(*q.in[k]);
-    else
-      a[k].record = constant_record(*q.in[k], tape);
-  }
+  for (unsigned k = 0; constants != 0; ++k, constants >>= 1)
+    if ((constants & 1u) != 0) p->arguments()[k].record = constant_record(*q.in[k], tape);
   tape.arena().take_small(FusePayload::bytes(arity));
   p->fns = &fns;
   p->factor = q.factor;
@@ -275,11 +269,13 @@ WICK_NOINLINE inline Tensor fuse_call(const FuseRequest& q) {
   const Index n = q.shape->numel();
   Kind kind = Kind::constant;
   bool plain = n > 0;
+  unsigned constants = 0;
   for (unsigned k = 0; k < arity; ++k, ++a) {
     const Tensor& t = *q.in[k];
     Index own = 1;
     if (TensorAccess::is_scalar(t)) {
       a->in = TensorAccess::stored(t);
+      a->sum = *a->in;
     } else {
       if (WICK_UNLIKELY(t.empty())) raise_empty(spec.name);
       own = TensorAccess::stored_numel(t);
@@ -290,7 +286,10 @@ WICK_NOINLINE inline Tensor fuse_call(const FuseRequest& q) {
     a->keep = Keep::none;
     a->record = 0;
     Kind own_kind = kind_in(t, tape);
-    if (own_kind == Kind::constant || tape == nullptr) continue;
+    if (own_kind == Kind::constant || tape == nullptr) {
+      if (!TensorAccess::is_scalar(t)) constants |= 1u << k;
+      continue;
+    }
     a->record = TensorAccess::record(t);
     if (own_kind == Kind::differentiable) {
       if (WICK_UNLIKELY((spec.live >> k & 1u) == 0)) {
@@ -328,7 +327,7 @@ WICK_NOINLINE inline Tensor fuse_call(const FuseRequest& q) {
       run.sum = fuse_sum_walk(*p, fuse_operands(q), *q.shape, kernel);
     const double y = q.factor * run.sum;
     if (kind == Kind::constant) return Tensor(y);
-    fuse_commit(*tape, q, p, fuse_sum_ops, n, plain);
+    fuse_commit(*tape, q, p, fuse_sum_ops, n, plain, constants);
     const std::uint32_t record = tape->push_general_scalar(p, y, kind);
     Tensor out(y);
     TensorAccess::attach(out, tape->run(), record, kind);
@@ -341,7 +340,7 @@ WICK_NOINLINE inline Tensor fuse_call(const FuseRequest& q) {
   else
     fuse_out_walk(*p, fuse_operands(q), *q.shape, run.out, kernel);
   if (kind == Kind::constant) return out;
-  fuse_commit(*tape, q, p, fuse_out_ops, n, true);
+  fuse_commit(*tape, q, p, fuse_out_ops, n, true, constants);
   return general_result(*tape, p, out, kind);
 }
 

@@ -35,6 +35,8 @@ struct FuseRun {
 };
 
 using FuseKernel = void (*)(const void* f, FuseRun& run);
+/// Of single numbers: the value; the partials to `d`.
+using FusePoint = double (*)(const double* x, double* d);
 
 /// The compiled forms of one fused function.
 struct FuseSpec {
@@ -43,6 +45,7 @@ struct FuseSpec {
   unsigned live;  ///< arguments that have a derivative
   FuseKernel value;
   FuseKernel gradient;
+  FusePoint point = nullptr;  ///< where single numbers have a form of their own
   void (*second)(const void* f, ScalarFn::SecondPoint&) = nullptr;  ///< value and partials with their tangents
 };
 
@@ -50,6 +53,8 @@ struct FuseSpec {
 /// evaluated once a run when none of them moves, and passed to the call as the last argument.
 template <class F>
 concept HasPrep = requires { F::prep_mask; };
+
+WICK_NOINLINE inline double lane_total(typename Packet::Argument x) { return math::sum(x); }
 
 /// A sum over elements that come a part of a packet at a time, in the order of whole packets.
 class LaneSums {
@@ -64,7 +69,7 @@ class LaneSums {
   WICK_INLINE double total() {
     Packet whole;
     for (int i = 0; i < Packet::parts; ++i) whole.set_part(i, at(i));
-    return math::sum(whole);
+    return lane_total(whole);
   }
 
  private:
@@ -135,6 +140,35 @@ struct FuseLoop<F, Live, std::index_sequence<K...>> {
   }
 };
 
+/// A density of which single numbers are common says `static constexpr bool has_point = true`: eight lanes take several times as long.
+template <class F, unsigned Live, class Arguments>
+struct FusePointOf {
+  static constexpr FusePoint run = nullptr;
+};
+template <class F, unsigned Live, std::size_t... K>
+  requires(F::has_point)
+struct FusePointOf<F, Live, std::index_sequence<K...>> {
+  static double run(const double* x, double* d) {
+    const auto y = [](const auto&... a) WICK_LAMBDA_INLINE {
+      if constexpr (HasPrep<F>)
+        return F{}(a..., F::prep(a...));
+      else
+        return F{}(a...);
+    }(argument<K>(x)...);
+    ((d[K] = math::partial<K>(y).v), ...);
+    return math::value_of(y).v;
+  }
+
+ private:
+  template <unsigned J>
+  static WICK_INLINE auto argument(const double* x) {
+    if constexpr ((Live >> J & 1u) != 0)
+      return math::variable<J>(Scalar(x[J]));
+    else
+      return Scalar(x[J]);
+  }
+};
+
 #if defined(WICK_SECOND_ORDER)
 template <class F, unsigned Arity, unsigned Live>
 WICK_COLD void fuse_second(const void* f, SecondPoint& s) {
@@ -148,6 +182,7 @@ WICK_COLD void fuse_second(const void* f, SecondPoint& s) {
 /// `Live`: the arguments that have a derivative.
 template <class F, unsigned Arity, unsigned Live = (1u << Arity) - 1u>
 inline constexpr FuseSpec fuse_spec{"fuse", Arity, Live, &FuseLoop<F, 0, std::make_index_sequence<Arity>>::run,
-                                     &FuseLoop<F, Live, std::make_index_sequence<Arity>>::run, WICK_SECOND(&fuse_second<F, Arity, Live>)};
+                                     &FuseLoop<F, Live, std::make_index_sequence<Arity>>::run,
+                                     FusePointOf<F, Live, std::make_index_sequence<Arity>>::run, WICK_SECOND(&fuse_second<F, Arity, Live>)};
 
 }  // namespace wick::inline WICK_ABI::detail

@@ -62,7 +62,7 @@ class Constraint {
   void check(const Tensor& x, std::string_view what) const;
 
   /// T(u): unconstrained to constrained. Gradients: through u and the bounds.
-  Tensor to_constrained(const Tensor& u) const { return continuous().to_constrained(u, *this); }
+  Tensor to_constrained(const Tensor& u) const { return is_real() ? u : continuous().to_constrained(u, *this); }
   /// T⁻¹(x). Values on the set's boundary map to ±∞.
   Tensor to_unconstrained(const Tensor& x) const { return continuous().to_unconstrained(x, *this); }
   /// log |T′(u)|, element by element.
@@ -98,6 +98,7 @@ class Constraint {
       if (p[i] != q[i]) return false;
     return true;
   }
+  bool is_real() const noexcept;  // whose map is the identity
   const ConstraintOps& continuous() const {
     if (ops_->to_constrained == nullptr)
       detail::raise<UsageError>("wick.constraint.E180", "", {"constraint ", ops_->name, " is discrete: it has no map to unconstrained space"},
@@ -201,6 +202,10 @@ constexpr ConstraintOps with_maps(ConstraintOps set, Map to_constrained, Map to_
 inline Tensor same_map(const Tensor& x, const Constraint&) { return x; }
 inline Tensor log_det_same(const Tensor& u, const Tensor&, const Constraint&) { return zeros(u.shape()); }
 inline constexpr ConstraintOps real_ops = with_maps(real_set, &same_map, &same_map, &log_det_same);
+
+}  // namespace detail
+inline bool Constraint::is_real() const noexcept { return ops_ == &detail::real_ops; }
+namespace detail {
 
 inline Tensor exp_map(const Tensor& u, const Constraint&) { return WICK_FAULT(constraint_jacobian_missing, exp(u), u + stop_gradient(exp(u) - u)); }
 inline Tensor log_map(const Tensor& x, const Constraint&) { return log(x); }

@@ -53,7 +53,9 @@ struct Pool {
     return (log - 6) * 4 + static_cast<unsigned>(quarter) + 1;
   }
 
-  WICK_NOINLINE void* take(std::size_t bytes, std::size_t& capacity) {
+  WICK_NOINLINE void* take(std::size_t bytes, std::size_t& capacity) { return take_here(bytes, capacity); }
+  /// The same in the place of the call.
+  WICK_INLINE void* take_here(std::size_t bytes, std::size_t& capacity) {
     if (WICK_UNLIKELY(bytes > kMaxClass)) return take_large(bytes, capacity);
     const unsigned c = class_of(bytes, capacity);
     Class& list = classes[c];
@@ -67,7 +69,8 @@ struct Pool {
   }
 
   /// `capacity` is what `take` reported.
-  WICK_NOINLINE void give(void* memory, std::size_t capacity) noexcept {
+  WICK_NOINLINE void give(void* memory, std::size_t capacity) noexcept { give_here(memory, capacity); }
+  WICK_INLINE void give_here(void* memory, std::size_t capacity) noexcept {
     if (WICK_UNLIKELY(capacity > kMaxClass)) return give_large(memory, capacity);
     std::size_t rounded = 0;
     Class& list = classes[class_of(capacity, rounded)];

@@ -12,7 +12,7 @@ namespace wick::inline WICK_ABI {
 class Shape : public detail::SmallVector<Index, 5> {
  public:
   constexpr Shape() noexcept = default;
-  Shape(std::initializer_list<Count> sizes) {
+  WICK_NOINLINE Shape(std::initializer_list<Count> sizes) {
     resize(sizes.size());
     std::size_t i = 0;
     for (const Count n : sizes) (*this)[i++] = n.value;

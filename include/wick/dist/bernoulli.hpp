@@ -63,7 +63,7 @@ class BasicBernoulli : public detail::Family<BasicBernoulli<T>, 1> {
   template <class P>
     requires std::convertible_to<const P&, Tensor>
   explicit BasicBernoulli(const P& probs) : Base(family, Tensor(probs)) {}
-  BasicBernoulli(BernoulliOptions options)
+  WICK_NOINLINE BasicBernoulli(BernoulliOptions options)
       : Base(options.logits.empty() ? family : family_of_logits, detail::only_one("Bernoulli", options.probs, options.logits)) {}
 
   /// The probability of 1, and its log odds.

@@ -35,10 +35,14 @@ class Family : public Distribution {
   Tensor sample(const Shape& shape) const { return expand(shape + this->batch_shape()).sample(); }
 
   /// Declares the `n` rightmost batch dimensions as one event: `log_prob` sums over them. Throws wick.dist.E206.
-  D to_event(Count n) const {
+  WICK_NOINLINE D to_event(Count n) const& {
     D out = self();
     out.reinterpret_batch(n.value);
     return out;
+  }
+  WICK_NOINLINE D to_event(Count n) && {
+    this->reinterpret_batch(n.value);
+    return std::move(static_cast<D&>(*this));
   }
   /// The same distribution with this batch shape, in which −1 keeps a size; draws fill new dimensions independently. Throws wick.dist.E205.
   D expand(const Shape& batch) const {
@@ -69,7 +73,7 @@ class Family : public Distribution {
 
  protected:
   template <class... T>
-  explicit Family(const FamilyInfo& family, T&&... parameters) : Distribution(family), parameters_{std::forward<T>(parameters)...} {
+  WICK_NOINLINE explicit Family(const FamilyInfo& family, T&&... parameters) : Distribution(family), parameters_{std::forward<T>(parameters)...} {
     static_assert(sizeof...(T) == Arity, "Family: give one tensor a parameter");
     bool scalars = true;
     for (const Tensor& p : parameters_) scalars = scalars && TensorAccess::is_scalar(p);

@@ -104,6 +104,11 @@ class Distribution {
     detail::checked_numel(to);
     shape_ = std::move(to);
   }
+  /// The same for `n` independent draws where there is one without dimensions.
+  void expand_single(Index n) {
+    shape_.resize(1);
+    shape_[0] = n;
+  }
   /// Declares the `n` rightmost batch dimensions as part of the event. Throws wick.dist.E206.
   void reinterpret_batch(Index n) {
     if (n < 0 || n > shape_.rank() - event_dim_) raise_to_event(n);
@@ -236,6 +241,8 @@ inline Tensor Distribution::log_prob_sum(const Tensor& value, double factor, con
 }
 
 inline Tensor Distribution::score(const Tensor& value, const detail::ScoreRequest& q) const {
+  if (WICK_LIKELY(shape_.empty() && q.mask == nullptr && detail::TensorAccess::is_scalar(value)) && family_->density->point != nullptr)
+    return detail::fuse_point(*family_->density, value, parameters(), q.factor);
   const Tensor* in[detail::kMaxFused];
   in[0] = &value;
   const Tensor* p = parameters();

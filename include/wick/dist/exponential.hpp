@@ -8,6 +8,7 @@ namespace wick::inline WICK_ABI {
 namespace detail {
 
 struct ExponentialKernel {
+  static constexpr bool has_point = true;
   static constexpr unsigned prep_mask = 0b10;
   static WICK_INLINE auto prep(const auto&, const auto& rate) { return valid(is_positive(rate), log(rate)); }
   WICK_INLINE auto operator()(const auto& x, const auto& rate, const auto& log_rate) const {

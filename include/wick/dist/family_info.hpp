@@ -2,7 +2,7 @@
 /// The static description of a family of distributions, and the cold paths that name a fault.
 #pragma once
 
-#include <wick/ad/fuse.hpp>
+#include <wick/ad/fuse_point.hpp>
 #include <wick/constraint/constraint.hpp>
 
 namespace wick::inline WICK_ABI::detail {

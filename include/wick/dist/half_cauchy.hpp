@@ -9,6 +9,7 @@ namespace wick::inline WICK_ABI {
 namespace detail {
 
 struct HalfCauchyKernel {
+  static constexpr bool has_point = true;
   static constexpr unsigned prep_mask = 0b10;
   template <class S, class V>
   struct Prep {

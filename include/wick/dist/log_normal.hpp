@@ -9,6 +9,7 @@ namespace wick::inline WICK_ABI {
 namespace detail {
 
 struct LogNormalKernel {
+  static constexpr bool has_point = true;
   static constexpr unsigned prep_mask = NormalKernel::prep_mask;
   static WICK_INLINE auto prep(const auto& x, const auto& loc, const auto& scale) { return NormalKernel::prep(x, loc, scale); }
   WICK_INLINE auto operator()(const auto& x, const auto& loc, const auto& scale, const auto& p) const {

@@ -11,6 +11,7 @@ namespace detail {
 inline constexpr double kHalfLog2Pi = 0.91893853320467274178;
 
 struct NormalKernel {
+  static constexpr bool has_point = true;
   // What depends on the scale alone: computed once a run when the scale is one number.
   static constexpr unsigned prep_mask = 0b100;
   template <class S, class V>

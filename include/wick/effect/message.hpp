@@ -147,10 +147,10 @@ namespace detail {
 /// The stack's own way into a handler.
 struct HandlerAccess {
   static void process(Handler& h, Message& m) {
-    if ((h.processes_ & types_of(m.type)) != 0) h.process(m);
+    if ((h.processes_ >> static_cast<unsigned>(m.type) & 1u) != 0) h.process(m);
   }
   static void postprocess(Handler& h, Message& m) {
-    if ((h.postprocesses_ & types_of(m.type)) != 0) h.postprocess(m);
+    if ((h.postprocesses_ >> static_cast<unsigned>(m.type) & 1u) != 0) h.postprocess(m);
   }
   /// The frame of a plate that is on the stack and not switched off by `handlers::block_plate`; else null.
   static const Frame* frame(const Handler& h) noexcept { return types(h) != 0 ? h.frame() : nullptr; }
@@ -234,6 +234,14 @@ inline void scale_by(Tensor& s, const Tensor& factor) {
 /// How a message that is no sample site gets its value when no handler has given it one.
 using Default = void (*)(Message&);
 
+/// The value of a message that no handler has given one. Apart from `send`, which then needs few registers and no aligned stack.
+WICK_NOINLINE inline void give_value(Message& m, Default otherwise) {
+  if (m.type == SiteType::sample)
+    m.value = m.fn->sample_with(next_key(m.name.hash(), plate_turns));
+  else
+    otherwise(m);
+}
+
 /// `process` of `h` and the handlers outside it, until one stops the message; returns the last one.
 inline Handler* pass_out(Message& m, Handler* h) {
   Handler* last = nullptr;
@@ -248,12 +256,7 @@ inline Handler* pass_out(Message& m, Handler* h) {
 /// each time: a handler may have made a sample site of a parameter. Throws wick.handler.E255.
 inline void pass_in(Message& m, Default otherwise, Handler* last) {
   if (!m.done) {
-    if (!m.is_observed && m.value.empty()) {
-      if (m.type == SiteType::sample)
-        m.value = m.fn->sample_with(next_key(m.name.hash(), plate_turns));
-      else
-        otherwise(m);
-    }
+    if (!m.is_observed && m.value.empty()) give_value(m, otherwise);
     m.done = true;
   }
   if (WICK_UNLIKELY(m.value.empty() && (m.type == SiteType::sample || m.type == SiteType::param))) raise_no_value(m);

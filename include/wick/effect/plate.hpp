@@ -32,6 +32,7 @@ inline bool has_plate(const Distribution& d, const Frame& f) noexcept {
 /// Gives the distribution of a sample site the plate's size at the plate's dim, where it has 1. Throws wick.plate.E208.
 WICK_NOINLINE inline void expand_to_plate(Message& m, const Frame& f) {
   const Index event = m.fn->event_dim(), rank = m.fn->shape().rank() - event;
+  if (WICK_LIKELY(m.fn->shape().empty() && f.dim == -1)) return m.fn->expand_single(f.size);
   const Index have = rank >= -f.dim ? m.fn->shape().from_right(f.dim - event) : 1;
   if (WICK_UNLIKELY(have != 1)) raise_widen(m, f);
   Shape batch = m.fn->batch_shape();
@@ -55,9 +56,9 @@ WICK_NOINLINE inline void expand_to_plate(Message& m, const Frame& f) {
 class plate final : public Handler {
  public:
   // Two constructors, because a program without options need not compile what draws subsamples.
-  [[nodiscard]] plate(std::string_view name, Count size) { begin_plate(name, size.value, {}, nullptr); }
+  [[nodiscard]] WICK_NOINLINE plate(std::string_view name, Count size) { begin_plate(name, size.value, {}, nullptr); }
   [[nodiscard]] plate(std::string_view name, Count size, const PlateOptions& options);
-  ~plate() override = default;
+  WICK_NOINLINE ~plate() override {}
 
   /// The size of the scope: that of the subsample.
   Index size() const noexcept { return frame_.size; }

@@ -19,12 +19,12 @@ inline Obs obs(Tensor value) { return {std::move(value)}; }
 
 namespace detail {
 
-WICK_NOINLINE inline Tensor sample_site(std::string_view text, Distribution& fn, Tensor observed, const Infer& infer) {
+WICK_NOINLINE inline Tensor sample_site(std::string_view text, Distribution& fn, Tensor&& observed, const Infer& infer) {
   const Name name = intern(text);
   const SiteMark mark(name);
   try {
     if (context.innermost == nullptr) {  // no handler: no message
-      if (!observed.empty()) return observed;
+      if (!observed.empty()) return std::move(observed);
       return fn.sample_with(next_key(name.hash(), plate_turns));
     }
     if (WICK_UNLIKELY(TensorAccess::run(observed) != 0)) kind_in(observed, context.tape);  // another thread's unfinished step?
@@ -49,12 +49,12 @@ WICK_NOINLINE inline Tensor sample_site(std::string_view text, Distribution& fn,
 /// with the distribution or its place, with the site's name and plates.
 template <class D>
   requires std::derived_from<D, Distribution>
-Tensor sample(std::string_view name, D dist, Obs observed = {}, const Infer& infer = {}) {
+WICK_NOINLINE Tensor sample(std::string_view name, D dist, Obs observed = {}, const Infer& infer = {}) {  // one copy a family, not one a site
   return detail::sample_site(name, dist, std::move(observed.value), infer);
 }
 template <class D>
   requires std::derived_from<D, Distribution>
-Tensor sample(std::string_view name, D dist, const Infer& infer) {
+WICK_NOINLINE Tensor sample(std::string_view name, D dist, const Infer& infer) {
   return detail::sample_site(name, dist, {}, infer);
 }
 
@@ -153,7 +153,7 @@ WICK_NOINLINE inline Tensor param_site(std::string_view text, const ParamRequest
 ///
 /// Space: `init` and the result are constrained; optimisers step the unconstrained value. Later calls ignore the numbers in `init`, but its shape and
 /// the constraint must stay. Throws: wick.param.E231 (another constraint), E232 (another shape), E233 (init outside the constraint), E236 (event_dim).
-inline Tensor param(std::string_view name, const Tensor& init, const Constraint& constraint = constraints::real, const ParamOptions& options = {}) {
+WICK_NOINLINE inline Tensor param(std::string_view name, const Tensor& init, const Constraint& constraint = constraints::real, const ParamOptions& options = {}) {
   if (WICK_UNLIKELY(init.empty())) ParamStore::raise_no_init(name);
   return detail::param_site(name, {.given = &init, .constraint = &constraint, .event_dim = options.event_dim});
 }

@@ -60,7 +60,7 @@ class Site {
   }
 
   /// Becomes a copy of the message; only where this site is new or has been reset.
-  void assign(const Message& m) {
+  WICK_NOINLINE void assign(const Message& m) {
     type = m.type;
     name = m.name;
     value = m.value;
@@ -178,7 +178,10 @@ class Trace {
 
   // For handlers and inference:
   /// Adds the message's site. Throws wick.trace.E221 for a second sample site of a name, E222 for a name used by two types, wick.plate.E210.
-  void add(const Message& m);
+  void add(const Message& m) {
+    if (WICK_LIKELY(used_ < known_ && names_[used_] == m.name && !moved_plates_)) return sites_[used_++].assign(m);
+    add_other(m);
+  }
   /// Forgets the sites but keeps their memory.
   WICK_NOINLINE void clear() noexcept {
     for (std::size_t i = 0; i < used_; ++i) sites_[i].reset();
@@ -189,6 +192,8 @@ class Trace {
 
  private:
   void check_moved(const Message& m) const;
+  /// The same for a site that is not the next one of the last run.
+  void add_other(const Message& m);
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
   static constexpr std::size_t kScan = 12;  // up to here a scan of the names is faster than a table
 
@@ -277,8 +282,7 @@ WICK_COLD inline void Trace::check_moved(const Message& m) const {
                                    {"give the plate the same dim at both places: {.dim = ", before.dim, "}\n  or give one of the two plates another name"});
 }
 
-inline void Trace::add(const Message& m) {
-  if (WICK_LIKELY(used_ < known_ && names_[used_] == m.name && !moved_plates_)) return sites_[used_++].assign(m);
+WICK_NOINLINE inline void Trace::add_other(const Message& m) {
   const std::size_t at = position(m.name);
   if (at != none) {
     Site& s = sites_[at];

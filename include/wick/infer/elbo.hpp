@@ -59,7 +59,7 @@ inline bool from_prior(const Site& m, const Trace& guide) noexcept {
 }
 
 /// Equal but for dims of size 1 at the left.
-inline bool same_extent(const Shape& a, const Shape& b) noexcept {
+WICK_NOINLINE inline bool same_extent(const Shape& a, const Shape& b) noexcept {
   const Index rank = a.rank() > b.rank() ? a.rank() : b.rank();
   for (Index d = -1; d >= -rank; --d)
     if (a.from_right(d) != b.from_right(d)) return false;
@@ -72,7 +72,8 @@ inline void check_latent(const Site& m, const Trace& guide, const Trace& model) 
   if (WICK_UNLIKELY(g == nullptr || g->type != SiteType::sample))
     raise_pair("wick.elbo.E300", m, {"latent site of the model is missing in the guide"},
                {"sample \"", m.name.view(), "\" in the guide, observe it in the model, or mark it with Infer{.from_prior = true}"}, guide, model);
-  if (WICK_UNLIKELY(g->fn()->event_dim() != m.fn()->event_dim() || !same_extent(g->fn()->shape(), m.fn()->shape())))
+  const Shape &a = g->fn()->shape(), &b = m.fn()->shape();
+  if (WICK_UNLIKELY(g->fn()->event_dim() != m.fn()->event_dim() || !(a == b || same_extent(a, b))))
     raise_pair("wick.elbo.E302", m,
                {"guide and model differ in shape: guide batch_shape ", g->fn()->batch_shape(), " event_shape ", g->fn()->event_shape(), ", model batch_shape ",
                 m.fn()->batch_shape(), " event_shape ", m.fn()->event_shape()},
@@ -148,11 +149,20 @@ WICK_NOINLINE inline void check_pair(const Trace& guide, const Trace& model) {
   }
 }
 
+/// Whether a site's log density has one number, or as many as its only plate.
+inline bool fits_one_plate(const Site& s) noexcept {
+  const Shape &own = s.fn()->shape(), &value = s.value.shape();
+  const Index event = s.fn()->event_dim(), rank = own.rank() - event;
+  if (value.rank() > own.rank() || s.mask.dim() != 0 || s.scale.dim() != 0) return false;
+  if (s.frames.empty()) return rank <= 0;
+  const Frame& f = s.frames[0];
+  return s.frames.size() == 1 && f.dim == -1 && rank == 1 && own[0] == f.size && (value.rank() < own.rank() || value[0] == f.size || value[0] == 1);
+}
+
 /// The shape of a site's log density, with value, mask and scale, must be accounted for by its plates.
 WICK_NOINLINE inline void check_plates(const Site& s, const Trace& t) {
   const Shape &own = s.fn()->shape(), &value = s.value.shape();
   const Index event = s.fn()->event_dim();
-  if (s.frames.empty() && own.rank() <= event && value.rank() <= event && s.mask.dim() == 0 && s.scale.dim() == 0) return;
   Index rank = (own.rank() > value.rank() ? own.rank() : value.rank()) - event;
   for (const Tensor* more : {&s.mask, &s.scale})
     if (WICK_UNLIKELY(more->dim() > rank)) rank = more->dim();
@@ -280,7 +290,7 @@ WICK_COLD inline void Trace_ELBO::raise_open_factor(const Site& s) {
 
 /// The log density of a site of model or guide; its part of the gradient is left as a seed.
 WICK_NOINLINE inline double Trace_ELBO::score_site(const Site& s, const Trace& t, bool in_guide, double weight) {
-  detail::check_plates(s, t);
+  if (WICK_UNLIKELY(!detail::fits_one_plate(s))) detail::check_plates(s, t);
   const Tensor& lp = s.log_prob_sum();
   const double v = lp.item();
   if (WICK_UNLIKELY(v - v != 0)) raise_non_finite(s, v, in_guide);

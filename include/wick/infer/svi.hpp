@@ -130,6 +130,7 @@ class SviState {
  private:
   double differentiate(const Program& program, const Trace_ELBO& elbo, Draws draws);
   void collect(Tape& tape);
+  void find_bad_gradient() const;
   void forget_removed(const ParamStore& store, Optimizer& optimizer);
   [[noreturn]] static void raise_gradient(const Param& p, Index i, double g) ;
 
@@ -199,35 +200,44 @@ inline double SviState::differentiate(const Program& program, const Trace_ELBO& 
     collect(recording.tape());
     traces_.clear();  // before the recording ends, so that its values go back to the pool
   }
-  std::size_t at = 0;
-  for (Param* p : touched_) {
-    const Index n = p->numel();
-    const double* g = gradient_.data() + at;
-    const Index bad = first_outside(real_set, g, n);
-    if (WICK_UNLIKELY(bad >= 0)) raise_gradient(*p, bad, g[bad]);
-    params_.push_back({p->serial(), p->name().view(), nullptr, g, n});
-    at += static_cast<std::size_t>(n);
+  const double* g = gradient_.data();
+  if (WICK_UNLIKELY(!all_finite(static_cast<Index>(gradient_.size()), g))) find_bad_gradient();
+  for (ParamStep& p : params_) {
+    p.gradient = g;
+    g += p.size;
   }
   return loss / static_cast<double>(elbo.num_particles());
 }
 
+WICK_COLD inline void SviState::find_bad_gradient() const {
+  const double* g = gradient_.data();
+  for (Param* p : touched_) {
+    const Index bad = first_outside(real_set, g, p->numel());
+    if (bad >= 0) raise_gradient(*p, bad, g[bad]);
+    g += p->numel();
+  }
+}
+
 /// Adds this recording's gradients to those of the particles before.
 inline void SviState::collect(Tape& tape) {
-  std::size_t at = 0;
+  std::size_t at = 0, i = 0;
   for (Param* p : touched_) {
-    const std::size_t n = static_cast<std::size_t>(p->numel());
-    if (at + n > gradient_.size()) gradient_.resize(at + n, 0.0);
+    if (i == params_.size()) {  // not seen by an earlier particle
+      params_.push_back({p->serial(), p->name().view(), nullptr, nullptr, p->numel()});
+      gradient_.resize(at + static_cast<std::size_t>(params_[i].size), 0.0);
+    }
+    const Index n = params_[i++].size;
     if (WICK_LIKELY(p->run() == tape.run())) {
       const Record& r = tape[p->record()];
       double* to = gradient_.data() + at;
       if (!r.is_tensor())
         *to += r.adjoint;
       else if (r.buffer != nullptr)
-        add_array(p->numel(), r.buffer, to);
+        add_array(n, r.buffer, to);
     } else if (WICK_UNLIKELY(p->inside() == tape.run())) {
       p->raise_nested();
     }
-    at += n;
+    at += static_cast<std::size_t>(n);
   }
 }
 

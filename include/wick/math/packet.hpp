@@ -91,15 +91,26 @@ struct BasicPacket {
   }
 
   /// The n doubles at p (1 <= n < lanes); the spare lanes repeat p[n - 1], so they are in the domain if the data are.
+#if WICK_PACKET_WIDTH == 8
+  WICK_INLINE static BasicPacket load_tail(const double* p, Index n) {
+    BasicPacket r;
+    r.v[0] = __builtin_ia32_loadupd512_mask(p, detail::splat(p[n - 1]), static_cast<detail::NativeMask>((1u << n) - 1u));
+    return r;
+  }
+#else
   WICK_INLINE static BasicPacket load_tail(const double* p, Index n) {
     double t[static_cast<std::size_t>(lanes)];
     for (Index i = 0; i < lanes; ++i) t[i] = p[i < n ? i : n - 1];
     return load(t);
   }
+#endif
 
   WICK_INLINE void store(double* p) const {WICK_EACH(detail::store_native(p + i * detail::native_lanes, v[i]))}
 
   /// The first n lanes.
+#if WICK_PACKET_WIDTH == 8
+  WICK_INLINE void store_tail(double* p, Index n) const { __builtin_ia32_storeupd512_mask(p, v[0], static_cast<detail::NativeMask>((1u << n) - 1u)); }
+#else
   WICK_INLINE void store_tail(double* p, Index n) const {
     double t[static_cast<std::size_t>(lanes)];
     store(t);
@@ -107,6 +118,7 @@ struct BasicPacket {
       if (i < n) p[i] = t[i];
     }
   }
+#endif
 
   /// One lane; for tests and rare paths, since it goes through memory.
   WICK_INLINE double lane(Index i) const {

@@ -30,14 +30,16 @@ struct Block {
 
 inline constexpr std::size_t kHeader = (sizeof(Block) + 63) / 64 * 64;
 
-WICK_NOINLINE inline Block* make_block_raw(std::size_t data_bytes) {
+WICK_INLINE Block* block_here(std::size_t data_bytes) {
   std::size_t capacity = 0;
-  void* memory = thread_pool.take(kHeader + data_bytes, capacity);
+  void* memory = thread_pool.take_here(kHeader + data_bytes, capacity);
   Block* b = new (memory) Block;
   b->owner = &thread_pool;
   b->capacity = capacity;
   return b;
 }
+
+WICK_NOINLINE inline Block* make_block_raw(std::size_t data_bytes) { return block_here(data_bytes); }
 
 inline constexpr Index kMaxElements = Index{1} << 58;  // addresses have fewer bits than their bytes would need
 inline constexpr unsigned kMaxRank = 64;               // sets of dimensions are the bits of a word
@@ -71,7 +73,7 @@ WICK_INLINE Index checked_numel(const Shape& shape) {
 /// A block of this shape with uninitialised data, count 1, atomic. Throws wick.tensor.E104 for sizes that cannot be.
 WICK_NOINLINE inline Block* make_block(const Shape& shape) {
   const Index n = checked_numel(shape);
-  Block* b = make_block_raw(static_cast<std::size_t>(n) * sizeof(double));
+  Block* b = block_here(static_cast<std::size_t>(n) * sizeof(double));
   b->numel = n;
   b->data = reinterpret_cast<double*>(reinterpret_cast<unsigned char*>(b) + kHeader);
   b->shape = shape;
@@ -103,7 +105,7 @@ WICK_NOINLINE inline void free_block(Block* b) noexcept {
   Pool* owner = b->owner;
   b->~Block();
   if (owner == &thread_pool)
-    thread_pool.give(b, capacity);
+    thread_pool.give_here(b, capacity);
   else
     ::operator delete(static_cast<void*>(b), Pool::kAlign);
   if (base != nullptr) release(base);  // bases are never based: this goes no deeper
