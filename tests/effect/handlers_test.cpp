@@ -225,7 +225,7 @@ TEST_CASE("E8: subsample of data that have not the plate's full size is an error
         const plate rows("rows", 4, {.subsample_size = 2});
         return subsample(arange(3), 0);
       },
-      "wick.plate.E209", "", "event_dim");
+      "wick.plate.E209", "rows", "event_dim");
 }
 
 TEST_CASE("E8: block_plate switches one plate off for a while", "[effect][plate][block_plate]") {

@@ -212,7 +212,7 @@ WICK_COLD inline void plate::raise_subsample_differs(Index wanted, const Tensor&
                    {"use the same subsample_size in model and guide\n  or leave it out in the model, which then takes the guide's\n  or give the same explicit subsample to both"});
 }
 WICK_COLD inline void plate::raise_narrow(const Message& m, Index dim) const {
-  detail::raise<ShapeError>("wick.plate.E209", m.name.view(),
+  detail::raise<ShapeError>("wick.plate.E209", m.name ? m.name.view() : frame_.name.view(),
                             {"plate \"", frame_.name.view(), "\" has full size ", frame_.full_size, " at dim ", frame_.dim, ", the shape ", m.value.shape(), m.type == SiteType::subsample ? " of the data" : " of the parameter", " with event_dim ", m.event_dim,
                              " has ", m.value.shape().from_right(dim)},
                             {"store one element for every element of the full plate\n  or say how many rightmost dims belong to one element: {.event_dim = n}"});

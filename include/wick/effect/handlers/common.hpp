@@ -72,9 +72,15 @@ namespace wick::inline WICK_ABI::detail {
 template <class T, class... A>
 T* make_pooled(A&&... arguments) {
   std::size_t capacity = 0;
-  T* t = new (thread_pool.take(sizeof(T), capacity)) T(std::forward<A>(arguments)...);
-  t->capacity = capacity;
-  return t;
+  void* memory = thread_pool.take(sizeof(T), capacity);
+  try {
+    T* t = new (memory) T(std::forward<A>(arguments)...);
+    t->capacity = capacity;
+    return t;
+  } catch (...) {
+    thread_pool.give(memory, capacity);
+    throw;
+  }
 }
 template <class T>
 void drop_pooled(T* t) noexcept {
