@@ -144,11 +144,11 @@ class Dmm {
 
   Parameters& parameters() { return parameters_; }
   const Parameters& gradient() const { return gradient_; }
-  Eigen::Matrix<double, Z, Eigen::Dynamic>& noise() { return eps_; }
+  Eigen::MatrixXd& noise() { return eps_; }
 
  private:
-  using Hidden = Eigen::Matrix<double, H, Eigen::Dynamic>;
-  using Latent = Eigen::Matrix<double, Z, Eigen::Dynamic>;
+  using Hidden = Eigen::MatrixXd;
+  using Latent = Eigen::MatrixXd;
   using HVector = Eigen::Matrix<double, H, 1>;
   using ZVector = Eigen::Matrix<double, Z, 1>;
 
@@ -160,6 +160,11 @@ class Dmm {
   Eigen::Map<Eigen::Matrix<double, R, C>, Eigen::Aligned64> to(Name n) {
     return Eigen::Map<Eigen::Matrix<double, R, C>, Eigen::Aligned64>(gradient_.data() + layout.slot[n].at);
   }
+
+  // For products of the whole series: of sizes known at run time, which cost nothing there and are compiled once.
+  using Product = Eigen::Map<Eigen::MatrixXd, Eigen::AlignedMax>;
+  Product mat(Name n) { return {parameters_.data() + layout.slot[n].at, layout.slot[n].rows, layout.slot[n].columns}; }
+  Product grad(Name n) { return {gradient_.data() + layout.slot[n].at, layout.slot[n].rows, layout.slot[n].columns}; }
 
   // softplus(a) = max(a, 0) + log(1 + e), sigmoid(a) = (a < 0 ? e : 1) / (1 + e), e = exp(-|a|).
   template <class A>
@@ -217,24 +222,24 @@ class Dmm {
     zp_.col(0) = at<Z, 1>(z_0);
     zp_.rightCols(T_ - 1) = z_.leftCols(T_ - 1);
 
-    g1_.noalias() = at<H, Z>(gate_w) * zp_;
+    g1_.noalias() = mat(gate_w) * zp_;
     g1_ = (g1_.colwise() + HVector(at<H, 1>(gate_b))).cwiseMax(0.0);
-    gate_.noalias() = at<Z, H>(gate_out_w) * g1_;
+    gate_.noalias() = mat(gate_out_w) * g1_;
     gate_ = sigmoid((gate_.colwise() + ZVector(at<Z, 1>(gate_out_b))).array());
-    p1_.noalias() = at<H, Z>(prop_w) * zp_;
+    p1_.noalias() = mat(prop_w) * zp_;
     p1_ = (p1_.colwise() + HVector(at<H, 1>(prop_b))).cwiseMax(0.0);
-    prop_.noalias() = at<Z, H>(prop_out_w) * p1_;
+    prop_.noalias() = mat(prop_out_w) * p1_;
     prop_.colwise() += ZVector(at<Z, 1>(prop_out_b));
-    lin_.noalias() = at<Z, Z>(z_w) * zp_;
+    lin_.noalias() = mat(z_w) * zp_;
     lin_.colwise() += ZVector(at<Z, 1>(z_b));
     mp_ = (1.0 - gate_.array()) * lin_.array() + gate_.array() * prop_.array();
     sp_ = softplus(prop_.array()) + 1e-4;
 
-    e1_.noalias() = at<H, Z>(emit1_w) * z_;
+    e1_.noalias() = mat(emit1_w) * z_;
     e1_ = (e1_.colwise() + HVector(at<H, 1>(emit1_b))).cwiseMax(0.0);
-    e2_.noalias() = at<H, H>(emit2_w) * e1_;
+    e2_.noalias() = mat(emit2_w) * e1_;
     e2_ = (e2_.colwise() + HVector(at<H, 1>(emit2_b))).cwiseMax(0.0);
-    mean_.noalias() = at<1, H>(emit3_w) * e2_;
+    mean_.noalias() = mat(emit3_w) * e2_;
     mean_.array() += at<1, 1>(emit3_b)(0, 0);
 
     r_ = (z_ - mp_).cwiseQuotient(sp_);
@@ -252,16 +257,16 @@ class Dmm {
 
     // The emitter
     to<1, 1>(emit3_b)(0, 0) = dmean_.sum();
-    to<1, H>(emit3_w).noalias() = dmean_ * e2_.transpose();
-    de2_.noalias() = at<1, H>(emit3_w).transpose() * dmean_;
+    grad(emit3_w).noalias() = dmean_ * e2_.transpose();
+    de2_.noalias() = mat(emit3_w).transpose() * dmean_;
     de2_ = (e2_.array() > 0.0).select(de2_, 0.0);
     to<H, 1>(emit2_b) = de2_.rowwise().sum();
-    to<H, H>(emit2_w).noalias() = de2_ * e1_.transpose();
-    de1_.noalias() = at<H, H>(emit2_w).transpose() * de2_;
+    grad(emit2_w).noalias() = de2_ * e1_.transpose();
+    de1_.noalias() = mat(emit2_w).transpose() * de2_;
     de1_ = (e1_.array() > 0.0).select(de1_, 0.0);
     to<H, 1>(emit1_b) = de1_.rowwise().sum();
-    to<H, Z>(emit1_w).noalias() = de1_ * z_.transpose();
-    dz_.noalias() = at<H, Z>(emit1_w).transpose() * de1_;
+    grad(emit1_w).noalias() = de1_ * z_.transpose();
+    dz_.noalias() = mat(emit1_w).transpose() * de1_;
 
     // The transition: d loss / d loc = -r / scale, d loss / d scale = (1 - r^2) / scale; z has the opposite of loc.
     dlin_ = -annealing * r_.cwiseQuotient(sp_);  // for the moment, of loc
@@ -271,8 +276,8 @@ class Dmm {
         dlin_.array() * gate_.array() + annealing * (1.0 - r_.array().square()) / sp_.array() * sigmoid(prop_.array());
     dlin_.array() *= 1.0 - gate_.array();
     to<Z, 1>(z_b) = dlin_.rowwise().sum();
-    to<Z, Z>(z_w).noalias() = dlin_ * zp_.transpose();
-    dzp_.noalias() = at<Z, Z>(z_w).transpose() * dlin_;
+    grad(z_w).noalias() = dlin_ * zp_.transpose();
+    dzp_.noalias() = mat(z_w).transpose() * dlin_;
     pull_pair(gate_w, gate_b, gate_out_w, gate_out_b, dgate_, g1_, dg1_);
     pull_pair(prop_w, prop_b, prop_out_w, prop_out_b, dprop_, p1_, dp1_);
     to<Z, 1>(z_0) = dzp_.col(0);
@@ -281,12 +286,12 @@ class Dmm {
   /// The two layers of gate or proposal.
   void pull_pair(Name w, Name b, Name w_out, Name b_out, const Latent& d, const Hidden& hidden, Hidden& dhidden) {
     to<Z, 1>(b_out) = d.rowwise().sum();
-    to<Z, H>(w_out).noalias() = d * hidden.transpose();
-    dhidden.noalias() = at<Z, H>(w_out).transpose() * d;
+    grad(w_out).noalias() = d * hidden.transpose();
+    dhidden.noalias() = mat(w_out).transpose() * d;
     dhidden = (hidden.array() > 0.0).select(dhidden, 0.0);
     to<H, 1>(b) = dhidden.rowwise().sum();
-    to<H, Z>(w).noalias() = dhidden * zp_.transpose();
-    dzp_.noalias() += at<H, Z>(w).transpose() * dhidden;
+    grad(w).noalias() = dhidden * zp_.transpose();
+    dzp_.noalias() += mat(w).transpose() * dhidden;
   }
 
   void pull_guide(double annealing) {
@@ -310,12 +315,12 @@ class Dmm {
     }
     to<Z, 1>(z_q_0) = from_next;
     to<H, 1>(comb_b) = dc_.rowwise().sum();
-    to<H, Z>(comb_w).noalias() = dc_ * zq_.transpose();
+    grad(comb_w).noalias() = dc_ * zq_.transpose();
     to<Z, 1>(loc_b) = dloc_.rowwise().sum();
     to<Z, 1>(scale_b) = dscale_.rowwise().sum();
     c_ = 0.5 * (c_ + h_);
-    to<Z, H>(loc_w).noalias() = dloc_ * c_.transpose();
-    to<Z, H>(scale_w).noalias() = dscale_ * c_.transpose();
+    grad(loc_w).noalias() = dloc_ * c_.transpose();
+    grad(scale_w).noalias() = dscale_ * c_.transpose();
   }
 
   void pull_rnn() {
@@ -328,10 +333,10 @@ class Dmm {
       back.noalias() = Wt * d;
     }
     to<H, 1>(h_0) = back;
-    to<H, 1>(rnn_in_w).noalias() = dpre_ * x_.transpose();
+    grad(rnn_in_w).noalias() = dpre_ * x_.transpose();
     to<H, 1>(rnn_b) = dpre_.rowwise().sum();
     to<H, 1>(rnn_in_b) = to<H, 1>(rnn_b);
-    to<H, H>(rnn_w).noalias() = dpre_ * hin_.transpose();
+    grad(rnn_w).noalias() = dpre_ * hin_.transpose();
   }
 
   int T_;

@@ -69,9 +69,9 @@ class DmmSteps {
   Matrix& noise() { return eps_; }
 
  private:
-  Eigen::Map<Matrix, Eigen::Aligned64> at(Name n) { return map(parameters_, n); }
-  Eigen::Map<Matrix, Eigen::Aligned64> to(Name n) { return map(gradient_, n); }
-  static Eigen::Map<Matrix, Eigen::Aligned64> map(Parameters& p, Name n) {
+  Eigen::Map<Matrix> at(Name n) { return map(parameters_, n); }
+  Eigen::Map<Matrix> to(Name n) { return map(gradient_, n); }
+  static Eigen::Map<Matrix> map(Parameters& p, Name n) {
     const auto& s = Whole::layout.slot[n];
     return {p.data() + s.at, s.rows, s.columns};
   }
