@@ -1,257 +1,163 @@
-// Operations beyond arithmetic against loops written by hand, the C library and bare Eigen: *_forward is one operation on constants,
-// *_gradient value and derivatives of Σ weight · result. The derivatives of both are compared before anything is measured.
-#include <benchmark/benchmark.h>
+// Operations on tensors one by one against what is written by hand: *_forward is one operation on constants, *_gradient value and derivatives
+// of Σ weight · result, recorded and run backwards. By hand the operation's result is put into memory as well, then summed, then the
+// derivatives are worked out: by Eigen's arrays (vectorised, exp and log too), or by loops and the C library where Eigen has nothing.
+#include "ops_table.hpp"
 
-#include <wick/all.hpp>
-
-#include <Eigen/Dense>
+#include <boost/math/special_functions/digamma.hpp>
+#include <boost/math/special_functions/trigamma.hpp>
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <numeric>
-#include <vector>
 
 using namespace wick;
+using namespace ops_table;
 
 namespace {
 
-using Array = Eigen::ArrayXd;
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+constexpr double kRoot = 0.7071067811865476, kDensity = 0.3989422804014327, kErf = 1.1283791670955126;
 
-Array numbers(std::int64_t n, double phase) {
-  Array x(n);
-  for (Eigen::Index i = 0; i < n; ++i) x[i] = 1.1 + std::sin(phase + 0.7 * static_cast<double>(i) + 1e-3 * static_cast<double>(i % 977));
-  return x;
-}
+/// Element by element.
+auto each(const auto& x, auto f) { return x.unaryExpr(f); }
+double digamma_of(double x) { return boost::math::digamma(x); }
+double lgamma_of(double x) { return std::lgamma(x); }
+double log_ndtr_slope(double x) { return kDensity * std::exp(-0.5 * x * x) / (0.5 * std::erfc(-x * kRoot)); }
 
-// One struct an operation: `ours`, and by hand `value` (into y) and `pull` (the derivative of Σ w y into dx).
-
-#define WICK_BENCH_LOOP(Name, call, f, df)                                                       \
-  struct Name {                                                                                  \
-    static Tensor ours(const Tensor& x) { return call; }                                         \
-    static void value(const Array& a, Array& y) {                                                \
-      for (Eigen::Index i = 0; i < a.size(); ++i) y[i] = [](double x) { return f; }(a[i]);       \
-    }                                                                                            \
-    static void pull(const Array& a, const Array&, const Array& w, Array& dx) {                  \
-      for (Eigen::Index i = 0; i < a.size(); ++i) dx[i] = w[i] * [](double x) { return df; }(a[i]); \
-    }                                                                                            \
-  };
-WICK_BENCH_LOOP(Sin, sin(x), std::sin(x), std::cos(x))
-WICK_BENCH_LOOP(Cos, cos(x), std::cos(x), -std::sin(x))
-WICK_BENCH_LOOP(Erf, erf(x), std::erf(x), 1.1283791670955126 * std::exp(-x * x))
-WICK_BENCH_LOOP(Erfc, erfc(x), std::erfc(x), -1.1283791670955126 * std::exp(-x * x))
-WICK_BENCH_LOOP(LogNdtr, log_ndtr(x), std::log(0.5 * std::erfc(-x * 0.7071067811865476)),
-                0.3989422804014327 * std::exp(-0.5 * x * x) / (0.5 * std::erfc(-x * 0.7071067811865476)))
-WICK_BENCH_LOOP(Log1mexp, log1mexp(x), x < 0.69 ? std::log(-std::expm1(-x)) : std::log1p(-std::exp(-x)), 1 / std::expm1(x))
-WICK_BENCH_LOOP(Relu, relu(x), x > 0 ? x : 0.0, x > 0 ? 1.0 : 0.0)
-WICK_BENCH_LOOP(Clamp, clamp(x, 0.5, 1.5), std::min(std::max(x, 0.5), 1.5), x >= 0.5 && x <= 1.5 ? 1.0 : 0.0)
-#undef WICK_BENCH_LOOP
-
-struct Softmax {
-  static Tensor ours(const Tensor& x) { return softmax(x); }
-  static void value(const Array& x, Array& y) {
-    y = (x - x.maxCoeff()).exp();
-    y /= y.sum();
-  }
-  static void pull(const Array&, const Array& y, const Array& w, Array& dx) { dx = y * (w - (w * y).sum()); }
-};
-struct LogSoftmax {
-  static Tensor ours(const Tensor& x) { return log_softmax(x); }
-  static void value(const Array& x, Array& y) {
-    const double m = x.maxCoeff();
-    y = x - (m + std::log((x - m).exp().sum()));
-  }
-  static void pull(const Array&, const Array& y, const Array& w, Array& dx) { dx = w - y.exp() * w.sum(); }
-};
-struct Cumsum {
-  static Tensor ours(const Tensor& x) { return cumsum(x); }
-  static void value(const Array& x, Array& y) {
-    double s = 0;
-    for (Eigen::Index i = 0; i < x.size(); ++i) y[i] = s += x[i];
-  }
-  static void pull(const Array&, const Array&, const Array& w, Array& dx) {
-    double s = 0;
-    for (Eigen::Index i = w.size(); i-- > 0;) dx[i] = s += w[i];
-  }
-};
-struct Sort {
-  static Tensor ours(const Tensor& x) { return sort(x); }
-  static void value(const Array& x, Array& y) {
-    y = x;
-    std::sort(y.data(), y.data() + y.size());
-  }
-  static void pull(const Array& x, const Array&, const Array& w, Array& dx) {
-    std::vector<int> order(static_cast<std::size_t>(x.size()));
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return x[a] < x[b]; });
-    for (std::size_t i = 0; i < order.size(); ++i) dx[order[i]] = w[static_cast<Eigen::Index>(i)];
-  }
-};
-struct Flip {
-  static Tensor ours(const Tensor& x) { return flip(x, 0); }
-  static void value(const Array& x, Array& y) { y = x.reverse(); }
-  static void pull(const Array&, const Array&, const Array& w, Array& dx) { dx = w.reverse(); }
-};
-/// Reductions: y has one element.
-struct Max {
-  static Tensor ours(const Tensor& x) { return reshape(max(x), {1}); }
-  static void value(const Array& x, Array& y) { y[0] = x.maxCoeff(); }
-  static void pull(const Array& x, const Array&, const Array& w, Array& dx) {
-    Eigen::Index at = 0;
-    x.maxCoeff(&at);
-    dx.setZero();
-    dx[at] = w[0];
-  }
-};
-struct Prod {
-  static Tensor ours(const Tensor& x) { return reshape(prod(x), {1}); }
-  static void value(const Array& x, Array& y) { y[0] = x.prod(); }
-  static void pull(const Array& x, const Array& y, const Array& w, Array& dx) { dx = w[0] * y[0] / x; }
-};
-/// Of square matrices by rows.
-Eigen::Index side(std::int64_t n) { return static_cast<Eigen::Index>(std::lround(std::sqrt(static_cast<double>(n)))); }
-Tensor square_of(const Tensor& x) {
-  const Index n = side(x.numel());
-  return reshape(x, {n, n}) + diag(full({n}, 4.0 * static_cast<double>(n)));
+// Matrices of ten columns, and the others' shapes.
+constexpr Index kColumns = 10;
+Tensor rows_of(const Tensor& x) { return reshape(x, {-1, kColumns}); }
+Tensor row_of(const Tensor& z) { return slice(z, 0, 0, kColumns); }
+MatrixMap rows_of(Array& x) { return {x.data(), x.size() / kColumns, kColumns}; }
+const Tensor& places(const Tensor& like) {  // some permutation with repetitions, made once for each size
+  static std::vector<Tensor> made;
+  for (const Tensor& t : made)
+    if (t.numel() == like.numel()) return t;
+  std::vector<double> at;
+  for (Index i = 0; i < like.numel(); ++i) at.push_back(static_cast<double>((i * 7919 + i / 3) % like.numel()));
+  return made.emplace_back(at);
 }
-Matrix square_of(const Array& x) {
-  const Eigen::Index n = side(x.size());
-  Matrix m = Eigen::Map<const Matrix>(x.data(), n, n);
-  m.diagonal().array() += 4.0 * static_cast<double>(n);
-  return m;
+Eigen::Index place(Eigen::Index i, Eigen::Index n) { return (i * 7919 + i / 3) % n; }
+/// The same as the hand-written side has them: in memory, as 32-bit integers.
+const std::vector<int>& places_by_hand(Eigen::Index n) {
+  static std::vector<std::vector<int>> made;
+  for (const auto& p : made)
+    if (static_cast<Eigen::Index>(p.size()) == n) return p;
+  made.emplace_back();
+  for (Eigen::Index i = 0; i < n; ++i) made.back().push_back(static_cast<int>(place(i, n)));
+  return made.back();
 }
-struct Cholesky {
-  static Tensor ours(const Tensor& x) { return reshape(cholesky(square_of(x)), {-1}); }
-  static void value(const Array& x, Array& y) {
-    const Eigen::Index n = side(x.size());
-    Eigen::Map<Matrix>(y.data(), n, n) = square_of(x).llt().matrixL();
-  }
-  static void pull(const Array&, const Array& y, const Array& w, Array& dx) {
-    const Eigen::Index n = side(y.size());
-    const Eigen::Map<const Matrix> l(y.data(), n, n);
-    const Matrix g = Eigen::Map<const Matrix>(w.data(), n, n).triangularView<Eigen::Lower>();
-    Matrix p = l.transpose() * g;
-    p.diagonal() *= 0.5;
-    p = Matrix(p.triangularView<Eigen::Lower>());
-    l.transpose().triangularView<Eigen::Upper>().solveInPlace(p);
-    l.triangularView<Eigen::Lower>().solveInPlace<Eigen::OnTheRight>(p);
-    Matrix s = p + p.transpose();
-    s.diagonal() *= 0.5;
-    Eigen::Map<Matrix>(dx.data(), n, n) = s.triangularView<Eigen::Lower>();
-  }
-};
-struct Solve {  // A X = B for B of A's size, the derivative in A
-  static Tensor ours(const Tensor& x) {
-    const Tensor a = square_of(x);
-    return reshape(solve(a, reshape(stop_gradient(x), a.shape())), {-1});
-  }
-  static void value(const Array& x, Array& y) {
-    const Eigen::Index n = side(x.size());
-    Eigen::Map<Matrix>(y.data(), n, n) = square_of(x).partialPivLu().solve(Eigen::Map<const Matrix>(x.data(), n, n));
-  }
-  static void pull(const Array& x, const Array& y, const Array& w, Array& dx) {
-    const Eigen::Index n = side(x.size());
-    const Matrix b = square_of(x).transpose().partialPivLu().solve(Eigen::Map<const Matrix>(w.data(), n, n));
-    Eigen::Map<Matrix>(dx.data(), n, n).noalias() = -b * Eigen::Map<const Matrix>(y.data(), n, n).transpose();
-  }
-};
-struct Conv {  // one channel, eight taps
-  static constexpr double taps[] = {0.5, -0.25, 0.125, 1.0, 0.75, -0.5, 0.25, 0.125};
-  static Tensor ours(const Tensor& x) { return reshape(conv1d(reshape(x, {1, -1}), reshape(Tensor(std::vector<double>(taps, taps + 8)), {1, 1, 8})), {-1}); }
-  static void value(const Array& x, Array& y) {
-    const Eigen::Index n = x.size() - 7;
-    y.head(n) = taps[0] * x.head(n) + taps[1] * x.segment(1, n) + taps[2] * x.segment(2, n) + taps[3] * x.segment(3, n) + taps[4] * x.segment(4, n) +
-                taps[5] * x.segment(5, n) + taps[6] * x.segment(6, n) + taps[7] * x.segment(7, n);
-  }
-  static void pull(const Array& x, const Array&, const Array& w, Array& dx) {
-    const Eigen::Index n = x.size() - 7;
-    dx.setZero();
-    for (Eigen::Index k = 0; k < 8; ++k) dx.segment(k, n) += taps[k] * w.head(n);
-  }
-};
-
-template <class Op>
-Tensor weigh(const Tensor& x, const Tensor& w) {
-  const Tensor y = Op::ours(x);
-  return dot(y, y.numel() == w.numel() ? w : slice(w, 0, 0, y.numel()));
-}
-void expect_near(const char* what, const Tensor& ours, const Array& hand) {
-  for (Index i = 0; i < ours.numel(); ++i) {
-    if (std::abs(ours.data()[i] - hand[i]) <= 1e-11 * (1.0 + std::abs(hand[i]))) continue;
-    std::fprintf(stderr, "bench/ops_more: %s: element %lld is %.17g, by hand %.17g\n", what, static_cast<long long>(i), ours.data()[i], hand[i]);
-    std::exit(1);
-  }
-}
-template <class Op>
-bool check(const char* name) {
-  const Array x = numbers(900, 0.0), w = numbers(900, 1.0);
-  Array y(900), dx(900);
-  Op::value(x, y);
-  Op::pull(x, y, w, dx);
-  expect_near(name, Op::ours(x), y);
-  expect_near(name, grad([&w](const Tensor& t) { return weigh<Op>(t, w); })(Tensor(x)), dx);
-  return true;
-}
-template <class Op>
-void forward_ours(benchmark::State& state) {
-  const Tensor x = numbers(state.range(0), 0.0);
-  for (auto _ : state) benchmark::DoNotOptimize(Op::ours(x));
-}
-template <class Op>
-void forward_hand(benchmark::State& state) {
-  const Array x = numbers(state.range(0), 0.0);
-  Array y(state.range(0));
-  for (auto _ : state) {
-    Op::value(x, y);
-    benchmark::DoNotOptimize(y.data());
-    benchmark::ClobberMemory();
-  }
-}
-template <class Op>
-void gradient_ours(benchmark::State& state) {
-  const Tensor x = numbers(state.range(0), 0.0), w = numbers(state.range(0), 1.0);
-  const auto f = value_and_grad([&w](const Tensor& t) { return weigh<Op>(t, w); });
-  for (auto _ : state) benchmark::DoNotOptimize(f(x));
-}
-template <class Op>
-void gradient_hand(benchmark::State& state) {
-  const Array x = numbers(state.range(0), 0.0), w = numbers(state.range(0), 1.0);
-  Array y(state.range(0)), dx(state.range(0));
-  for (auto _ : state) {
-    Op::value(x, y);
-    benchmark::DoNotOptimize((y * w).sum());
-    Op::pull(x, y, w, dx);
-    benchmark::DoNotOptimize(dx.data());
-    benchmark::ClobberMemory();
-  }
+const Tensor& digits(const Tensor& like) {
+  static std::vector<Tensor> made;
+  for (const Tensor& t : made)
+    if (t.numel() == like.numel() / kColumns) return t;
+  std::vector<double> d;
+  for (Index i = 0; i < like.numel() / kColumns; ++i) d.push_back(static_cast<double>(i % kColumns));
+  return made.emplace_back(d);
 }
 
-#define WICK_BENCH_OP(Op, name, few, many)                                                                       \
-  const bool checked_##Op = check<Op>(name);                                                                     \
-  BENCHMARK(forward_ours<Op>)->Name(name "_forward/ours")->Arg(few)->Arg(many);                                  \
-  BENCHMARK(forward_hand<Op>)->Name(name "_forward/baseline:by hand or bare Eigen")->Arg(few)->Arg(many);        \
-  BENCHMARK(gradient_ours<Op>)->Name(name "_gradient/ours")->Arg(few)->Arg(many);                                \
-  BENCHMARK(gradient_hand<Op>)->Name(name "_gradient/baseline:by hand or bare Eigen")->Arg(few)->Arg(many)
-WICK_BENCH_OP(Sin, "sin", 1000, 100000);
-WICK_BENCH_OP(Cos, "cos", 1000, 100000);
-WICK_BENCH_OP(Erf, "erf", 1000, 100000);
-WICK_BENCH_OP(Erfc, "erfc", 1000, 100000);
-WICK_BENCH_OP(LogNdtr, "log_ndtr", 1000, 100000);
-WICK_BENCH_OP(Log1mexp, "log1mexp", 1000, 100000);
-WICK_BENCH_OP(Relu, "relu", 1000, 100000);
-WICK_BENCH_OP(Clamp, "clamp", 1000, 100000);
-WICK_BENCH_OP(Softmax, "softmax", 1000, 100000);
-WICK_BENCH_OP(LogSoftmax, "log_softmax", 1000, 100000);
-WICK_BENCH_OP(Cumsum, "cumsum", 1000, 100000);
-WICK_BENCH_OP(Sort, "sort", 1000, 100000);
-WICK_BENCH_OP(Flip, "flip", 1000, 100000);
-WICK_BENCH_OP(Max, "max", 1000, 100000);
-WICK_BENCH_OP(Prod, "prod", 1000, 100000);
-WICK_BENCH_OP(Cholesky, "cholesky", 900, 40000);
-WICK_BENCH_OP(Solve, "solve", 900, 40000);
-WICK_BENCH_OP(Conv, "conv1d", 1000, 100000);
-#undef WICK_BENCH_OP
+void sorted(const Array& x, std::vector<int>& order) {
+  order.resize(static_cast<std::size_t>(x.size()));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return x[a] < x[b]; });
+}
+std::vector<int> order_room;
+
+const std::vector<Row> table = {
+    // Elementwise
+    WICK_OPS_TWO("add", x + z, x + z, w, w),
+    WICK_OPS_TWO("subtract", x - z, x - z, w, -w),
+    WICK_OPS_TWO("multiply", x * z, x * z, w * z, w * x),
+    WICK_OPS_TWO("divide", x / z, x / z, w / z, -w * y / z),
+    WICK_OPS_TWO("pow", pow(x, z), (z * x.log()).exp(), w * z * y / x, w * y * x.log()),
+    WICK_OPS_ONE("negate", -x, -x, -w),
+    WICK_OPS_ONE("exp", exp(x), x.exp(), w * y),
+    WICK_OPS_ONE("log", log(x), x.log(), w / x),
+    WICK_OPS_ONE("log1p", log1p(x), x.log1p(), w / (1.0 + x)),
+    WICK_OPS_ONE("expm1", expm1(x), x.expm1(), w * (y + 1.0)),
+    WICK_OPS_ONE("sqrt", sqrt(x), x.sqrt(), 0.5 * w / y),
+    WICK_OPS_ONE("square", square(x), x * x, w * (x + x)),
+    WICK_OPS_ONE("abs", abs(x), x.abs(), w * x.sign()),
+    WICK_OPS_ONE("tanh", tanh(x), 1.0 - 2.0 / ((2.0 * x).exp() + 1.0), w * (1.0 - y * y)),
+    WICK_OPS_ONE("sigmoid", sigmoid(x), 1.0 / (1.0 + (-x).exp()), w * y * (1.0 - y)),
+    {"softplus", WICK_OPS_OURS(softplus(x)), WICK_OPS_HAND(y = (-x.abs()).exp(); y = (1.0 + y).log() + x.max(0.0)),  // two statements: as one it takes longer
+     WICK_OPS_HAND(dx = w / (1.0 + (-x).exp()))},
+    WICK_OPS_ONE("lgamma", lgamma(x), each(x, lgamma_of), w * each(x, digamma_of)),
+    WICK_OPS_ONE("digamma", digamma(x), each(x, digamma_of), w * each(x, [](double v) { return boost::math::trigamma(v); })),
+    WICK_OPS_ONE("polygamma", polygamma(1, x), each(x, [](double v) { return boost::math::trigamma(v); }),
+                 w * each(x, [](double v) { return boost::math::polygamma(2, v); })),
+    WICK_OPS_TWO("lbeta", lbeta(x, z), each(x, lgamma_of) + each(z, lgamma_of) - each(x + z, lgamma_of),
+                 w * (each(x, digamma_of) - each(x + z, digamma_of)), w * (each(z, digamma_of) - each(x + z, digamma_of))),
+    WICK_OPS_ONE("sin", sin(x), x.sin(), w * x.cos()),
+    WICK_OPS_ONE("cos", cos(x), x.cos(), -w * x.sin()),
+    WICK_OPS_ONE("erf", erf(x), each(x, [](double v) { return std::erf(v); }), w * (kErf * (-x * x).exp())),
+    WICK_OPS_ONE("erfc", erfc(x), each(x, [](double v) { return std::erfc(v); }), w * (-kErf * (-x * x).exp())),
+    WICK_OPS_ONE("log_ndtr", log_ndtr(x), each(x, [](double v) { return std::log(0.5 * std::erfc(-v * kRoot)); }), w * each(x, log_ndtr_slope)),
+    WICK_OPS_ONE("log1mexp", log1mexp(x), each(x, [](double v) { return v < 0.69 ? std::log(-std::expm1(-v)) : std::log1p(-std::exp(-v)); }), w / x.expm1()),
+    WICK_OPS_ONE("relu", relu(x), x.max(0.0), (x > 0.0).select(w, 0.0)),
+    WICK_OPS_ONE("clamp", clamp(x, 0.5, 1.5), x.max(0.5).min(1.5), (x >= 0.5 && x <= 1.5).select(w, 0.0)),
+    WICK_OPS_TWO("maximum", maximum(x, z), x.max(z), (x > z).select(w, 0.0), (x > z).select(Array::PlainObject::Zero(w.size()), w)),
+    WICK_OPS_TWO("minimum", minimum(x, z), x.min(z), (x < z).select(w, 0.0), (x < z).select(Array::PlainObject::Zero(w.size()), w)),
+    WICK_OPS_TWO("where", where(x < 1.0, x, z), (x < 1.0).select(x, z), (x < 1.0).select(w, 0.0), (x < 1.0).select(Array::PlainObject::Zero(w.size()), w)),
+    WICK_OPS_FLAT("less", x < z, (x < z).cast<double>()),
+    WICK_OPS_FLAT("floor", floor(x), x.floor()),
+    WICK_OPS_FLAT("round", round(x), x.rint()),
+    {"add_row", WICK_OPS_OURS(rows_of(x) + row_of(z)), WICK_OPS_HAND(rows_of(y) = rows_of(x).rowwise() + MatrixMap(z.data(), 1, kColumns).row(0)),
+     WICK_OPS_HAND(dx = w; dz.setZero(); MatrixMap(dz.data(), 1, kColumns) = rows_of(w).colwise().sum()), true},
+    {"multiply_by_number", WICK_OPS_OURS(2.5 * x), WICK_OPS_HAND(y = 2.5 * x), WICK_OPS_HAND(dx = 2.5 * w)},
+    // Reductions
+    WICK_OPS_ONE("sum", sum(x), x.sum(), w[0]),
+    WICK_OPS_ONE("mean", mean(x), x.mean(), w[0] / static_cast<double>(x.size())),
+    WICK_OPS_ONE("logsumexp", logsumexp(x), x.maxCoeff() + std::log((x - x.maxCoeff()).exp().sum()), w[0] * (x - y[0]).exp()),
+    WICK_OPS_ONE("prod", prod(x), x.prod(), w[0] * y[0] / x),
+    {"max", WICK_OPS_OURS(max(x)), WICK_OPS_HAND(y = x.maxCoeff()), WICK_OPS_HAND(Eigen::Index at = 0; x.maxCoeff(&at); dx.setZero(); dx[at] = w[0])},
+    {"min", WICK_OPS_OURS(min(x)), WICK_OPS_HAND(y = x.minCoeff()), WICK_OPS_HAND(Eigen::Index at = 0; x.minCoeff(&at); dx.setZero(); dx[at] = w[0])},
+    {"argmax", WICK_OPS_OURS(argmax(x)), WICK_OPS_HAND(Eigen::Index at = 0; x.maxCoeff(&at); y = static_cast<double>(at)), nullptr},
+    {"sum_of_rows", WICK_OPS_OURS(sum(rows_of(x), -1)), WICK_OPS_HAND(y.matrix() = rows_of(x).rowwise().sum()),
+     WICK_OPS_HAND(rows_of(dx) = w.matrix().replicate(1, kColumns))},
+    {"sum_of_columns", WICK_OPS_OURS(sum(rows_of(x), 0)), WICK_OPS_HAND(y.matrix() = rows_of(x).colwise().sum()),
+     WICK_OPS_HAND(rows_of(dx) = w.matrix().transpose().replicate(x.size() / kColumns, 1))},
+    {"softmax", WICK_OPS_OURS(softmax(x)), WICK_OPS_HAND(y = (x - x.maxCoeff()).exp(); y /= y.sum()), WICK_OPS_HAND(dx = y * (w - (w * y).sum()))},
+    {"log_softmax", WICK_OPS_OURS(log_softmax(x)), WICK_OPS_HAND(const double m = x.maxCoeff(); y = x - (m + std::log((x - m).exp().sum()))),
+     WICK_OPS_HAND(dx = w - y.exp() * w.sum())},
+    {"cumsum", WICK_OPS_OURS(cumsum(x)), WICK_OPS_HAND(double s = 0; for (Eigen::Index i = 0; i < x.size(); ++i) y[i] = s += x[i]),
+     WICK_OPS_HAND(double s = 0; for (Eigen::Index i = w.size(); i-- > 0;) dx[i] = s += w[i])},
+    {"cumprod", WICK_OPS_OURS(cumprod(x)), WICK_OPS_HAND(double s = 1; for (Eigen::Index i = 0; i < x.size(); ++i) y[i] = s *= x[i]),
+     WICK_OPS_HAND(double s = 0; for (Eigen::Index i = w.size(); i-- > 0;) {
+       s = w[i] + (i + 1 < w.size() ? s * x[i + 1] : 0.0);
+       dx[i] = i == 0 ? s : s * y[i - 1];
+     })},
+    // Rearrangements and choices
+    {"sort", WICK_OPS_OURS(sort(x)), WICK_OPS_HAND(y = x; std::sort(y.data(), y.data() + y.size())),
+     WICK_OPS_HAND(sorted(x, order_room); for (std::size_t i = 0; i < order_room.size(); ++i) dx[order_room[i]] = w[static_cast<Eigen::Index>(i)])},
+    {"argsort", WICK_OPS_OURS(argsort(x)), WICK_OPS_HAND(sorted(x, order_room); for (std::size_t i = 0; i < order_room.size(); ++i) y[static_cast<Eigen::Index>(i)] = order_room[i]), nullptr},
+    {"one_hot", WICK_OPS_OURS(one_hot(digits(x), kColumns)), WICK_OPS_HAND(y.setZero(); for (Eigen::Index i = 0; i < x.size() / kColumns; ++i) y[i * kColumns + i % kColumns] = 1), nullptr},
+    WICK_OPS_ONE("flip", flip(x, 0), x.reverse(), w.reverse()),
+    {"tile", WICK_OPS_OURS(tile(x, {2})), WICK_OPS_HAND(y.head(x.size()) = x; y.tail(x.size()) = x), WICK_OPS_HAND(dx = w.head(x.size()) + w.tail(x.size()))},
+    {"stack_tensors", WICK_OPS_OURS(stack_tensors({x, z})), WICK_OPS_HAND(y.head(x.size()) = x; y.tail(x.size()) = z),
+     WICK_OPS_HAND(dx = w.head(x.size()); dz = w.tail(x.size())), true},
+    {"cat", WICK_OPS_OURS(cat({x, z})), WICK_OPS_HAND(y.head(x.size()) = x; y.tail(x.size()) = z), WICK_OPS_HAND(dx = w.head(x.size()); dz = w.tail(x.size())), true},
+    {"split", WICK_OPS_OURS(split<2>(x)[1]), WICK_OPS_HAND(y = x.tail(x.size() / 2)), WICK_OPS_HAND(dx.head(x.size() / 2) = 0.0; dx.tail(x.size() / 2) = w)},
+    {"slice", WICK_OPS_OURS(slice(x, 0, 10, x.numel() - 10)), WICK_OPS_HAND(y = x.segment(10, x.size() - 20)),
+     WICK_OPS_HAND(dx.head(10) = 0.0; dx.segment(10, x.size() - 20) = w; dx.tail(10) = 0.0)},
+    {"pad", WICK_OPS_OURS(pad(x, 0, 8, 8)), WICK_OPS_HAND(y.head(8) = 0.0; y.segment(8, x.size()) = x; y.tail(8) = 0.0), WICK_OPS_HAND(dx = w.segment(8, x.size()))},
+    {"transpose", WICK_OPS_OURS(transpose(rows_of(x))), WICK_OPS_HAND(MatrixMap(y.data(), kColumns, x.size() / kColumns) = rows_of(x).transpose()),
+     WICK_OPS_HAND(rows_of(dx) = MatrixMap(w.data(), kColumns, x.size() / kColumns).transpose())},
+    {"take", WICK_OPS_OURS(take(x, places(x))),
+     WICK_OPS_HAND(const auto& at = places_by_hand(x.size()); for (std::size_t i = 0; i < at.size(); ++i) y.data()[i] = x.data()[at[i]]),
+     WICK_OPS_HAND(const auto& at = places_by_hand(x.size()); dx.setZero(); for (std::size_t i = 0; i < at.size(); ++i) dx.data()[at[i]] += w.data()[i])},
+    {"gather", WICK_OPS_OURS(gather(x, places(x))),
+     WICK_OPS_HAND(const auto& at = places_by_hand(x.size()); for (std::size_t i = 0; i < at.size(); ++i) y.data()[i] = x.data()[at[i]]),
+     WICK_OPS_HAND(const auto& at = places_by_hand(x.size()); dx.setZero(); for (std::size_t i = 0; i < at.size(); ++i) dx.data()[at[i]] += w.data()[i])},
+    {"scatter_add", WICK_OPS_OURS(scatter_add(x, places(x), z)),
+     WICK_OPS_HAND(const auto& at = places_by_hand(x.size()); y = x; for (std::size_t i = 0; i < at.size(); ++i) y.data()[at[i]] += z.data()[i]),
+     WICK_OPS_HAND(const auto& at = places_by_hand(x.size()); dx = w; for (std::size_t i = 0; i < at.size(); ++i) dz.data()[i] = w.data()[at[i]]), true},
+    {"masked_select", WICK_OPS_OURS(masked_select(x, z < 1.0)), WICK_OPS_HAND(Eigen::Index k = 0; for (Eigen::Index i = 0; i < x.size(); ++i) if (z[i] < 1) y[k++] = x[i]),
+     WICK_OPS_HAND(Eigen::Index k = 0; for (Eigen::Index i = 0; i < x.size(); ++i) dx[i] = z[i] < 1 ? w[k++] : 0.0)},
+    {"conv1d", WICK_OPS_OURS(conv1d(reshape(x, {1, -1}), reshape(slice(z, 0, 0, 8), {1, 1, 8}))), WICK_OPS_HAND(const Eigen::Index n = x.size() - 7;
+       y.head(n) = z[0] * x.head(n) + z[1] * x.segment(1, n) + z[2] * x.segment(2, n) + z[3] * x.segment(3, n) + z[4] * x.segment(4, n) +
+                   z[5] * x.segment(5, n) + z[6] * x.segment(6, n) + z[7] * x.segment(7, n)),
+     WICK_OPS_HAND(const Eigen::Index n = x.size() - 7; dx.head(n) = z[0] * w; dx.tail(7) = 0.0; for (Eigen::Index k = 1; k < 8; ++k) dx.segment(k, n) += z[k] * w)},
+};
 
 }  // namespace
+
+int main(int argc, char** argv) { return ops_table::run(argc, argv, table); }

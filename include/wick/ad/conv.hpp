@@ -75,7 +75,7 @@ inline void conv_forward(Tape& tape, std::uint32_t i) {
 }
 inline void conv_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const ConvPayload*>(tape[i].payload);
-  conv_pull(p, tape.adjoint(i), tape.data(p.x), tape.data(p.w), tape.adjoint(p.x), tape.adjoint(p.w));
+  conv_pull(p, tape.arrived(i), tape.data(p.x), tape.data(p.w), tape.adjoint(p.x), tape.adjoint(p.w));
 }
 #if defined(WICK_SECOND_ORDER)
 WICK_COLD inline void conv_tangent(SecondPass& pass, std::uint32_t i) {

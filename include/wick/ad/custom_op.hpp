@@ -53,7 +53,7 @@ inline void custom_backward(Tape& tape, std::uint32_t i) {
   Tensor x[8], out[8];
   for (std::size_t k = 0; k < p.count; ++k) x[k] = value_of_record(tape, p.in[k]);
   Tensor g = TensorAccess::make(tape.shape(i));
-  std::memcpy(TensorAccess::fresh_data(g), tape.adjoint(i), static_cast<std::size_t>(tape.numel(i)) * sizeof(double));
+  std::memcpy(TensorAccess::fresh_data(g), tape.arrived(i), static_cast<std::size_t>(tape.numel(i)) * sizeof(double));
   {
     const Unrecorded off;
     p.adjoint(p.kept, g, value_of_record(tape, i), x, out);

@@ -13,10 +13,20 @@ namespace wick::inline WICK_ABI::detail {
 /// How adjoints flow: by the operation's own kernel, or, where the partials are ±1 or the other operand, without one.
 enum class Pull : std::uint8_t { kernel, add, sub, neg, mul };
 
+/// What a kernel of partials works on: packets of the adjoint, the result and the operands.
+struct ElementPull {
+  const double *g, *out;
+  Index g_step;  ///< 8, or 0 where the adjoint is one number
+  const double* in[3];
+  Index step[3];
+  double* d[3];
+  bool fresh[3];  ///< `d[k]` has no value yet
+};
+
 /// An elementwise operation: scalar and packet forms of its value and of its partials.
 ///
 /// `forward` fills `packets` packets of `out`; operand k advances by `step[k]` (8, or 0 where it is fixed: then its
-/// packet is filled with one number). `partials` writes g · partial to `d[k]` where that is not null. Tails,
+/// packet is filled with one number). `partials` adds g · partial to `d[k]` where that is not null. Tails,
 /// broadcasting and sums are the driver's.
 struct ElementFns {
   const char* name;
@@ -26,8 +36,7 @@ struct ElementFns {
   Pull pull;
   ScalarFn scalar;
   void (*forward)(Index packets, double* out, const double* const* in, const Index* step);
-  void (*partials)(Index packets, const double* g, const double* out, const double* const* in, const Index* step,
-                   double* const* d);
+  void (*partials)(Index packets, const ElementPull& p);
   unsigned live;  ///< operands that have a derivative, bit by bit
 };
 
@@ -55,28 +64,35 @@ void element_forward(Index packets, double* out, const double* const* in, const 
   }
 }
 
+/// Adds g · partial; an adjoint of 0 leaves no trace.
+template <class V>
+WICK_INLINE void add_partial(double* to, bool fresh, const V& g, const V& d) {
+  const V was = fresh ? V(0.0) : V::load(to);
+  (was + where(g == V(0.0), V(0.0), d)).store(to);
+}
 template <class F, unsigned Arity>
-void element_partials(Index packets, const double* g, const double* out, const double* const* in, const Index* step,
-                      double* const* d) {
-  const double *a = in[0], *b = Arity > 1 ? in[1] : a, *c = Arity > 2 ? in[2] : a;
+void element_partials(Index packets, const ElementPull& p) {
   using V = math::PacketPart;
   constexpr Index parts = Packet::parts;
-  const Index sa = step[0] / parts, sb = Arity > 1 ? step[1] / parts : 0, sc = Arity > 2 ? step[2] / parts : 0, n = 8 * packets;
-  for (Index i = 0; i < n; i += V::lanes, a += sa, b += sb, c += sc) {
-    const V gi = V::load(g + i), x = V::load(a);
+  const double *g = p.g, *out = p.out, *a = p.in[0], *b = p.in[Arity > 1 ? 1 : 0], *c = p.in[Arity > 2 ? 2 : 0];
+  const Index sg = p.g_step / parts, sa = p.step[0] / parts, sb = Arity > 1 ? p.step[1] / parts : 0, sc = Arity > 2 ? p.step[2] / parts : 0, n = 8 * packets;
+  double* const d[] = {p.d[0], p.d[Arity > 1 ? 1 : 0], p.d[Arity > 2 ? 2 : 0]};
+  const bool fresh[] = {p.fresh[0], p.fresh[Arity > 1 ? 1 : 0], p.fresh[Arity > 2 ? 2 : 0]};
+  for (Index i = 0; i < n; i += V::lanes, g += sg, a += sa, b += sb, c += sc) {
+    const V gi = V::load(g), x = V::load(a);
     if constexpr (Arity == 1) {
-      F::d(gi, x, V::load(out + i)).store(d[0] + i);
+      add_partial(d[0] + i, fresh[0], gi, F::d(gi, x, V::load(out + i)));
     } else if constexpr (Arity == 2) {
-      if (d[0] != nullptr) F::da(gi, x, V::load(b), V::load(out + i)).store(d[0] + i);
-      if (d[1] != nullptr) F::db(gi, x, V::load(b), V::load(out + i)).store(d[1] + i);
+      if (d[0] != nullptr) add_partial(d[0] + i, fresh[0], gi, F::da(gi, x, V::load(b), V::load(out + i)));
+      if (d[1] != nullptr) add_partial(d[1] + i, fresh[1], gi, F::db(gi, x, V::load(b), V::load(out + i)));
     } else if constexpr (element_live<F, Arity>() == 0b111u) {
       const V y = V::load(b), z = V::load(c);
-      if (d[0] != nullptr) F::da(gi, x, y, z).store(d[0] + i);
-      if (d[1] != nullptr) F::db(gi, x, y, z).store(d[1] + i);
-      if (d[2] != nullptr) F::dc(gi, x, y, z).store(d[2] + i);
+      if (d[0] != nullptr) add_partial(d[0] + i, fresh[0], gi, F::da(gi, x, y, z));
+      if (d[1] != nullptr) add_partial(d[1] + i, fresh[1], gi, F::db(gi, x, y, z));
+      if (d[2] != nullptr) add_partial(d[2] + i, fresh[2], gi, F::dc(gi, x, y, z));
     } else {  // where(c, a, b): the condition has no derivative
-      if (d[1] != nullptr) F::da(gi, x).store(d[1] + i);
-      if (d[2] != nullptr) F::db(gi, x).store(d[2] + i);
+      if (d[1] != nullptr) add_partial(d[1] + i, fresh[1], gi, F::da(gi, x));
+      if (d[2] != nullptr) add_partial(d[2] + i, fresh[2], gi, F::db(gi, x));
     }
   }
 }
@@ -217,111 +233,174 @@ inline void element_rerun(Tape& tape, std::uint32_t i) {
   element_run(*p->element, output_of(tape, i), tape.shape(i), tape.numel(i), element_operands(tape, *p));
 }
 
-inline constexpr Index kPartials = 256;  // partials are worked out in pieces that stay in the fastest memory
+inline constexpr Index kPartials = 256;  // partials that are to be summed are worked out in pieces that stay in the fastest memory
 
-/// The partials of one run, for operations with a kernel: g · partial of operand k to d[k], and 0 for g = 0.
-WICK_NOINLINE inline void element_partials_run(const ElementFns& f, ElementRun& r, Index n, const double* g,
-                                               const double* out, double* const* d) {
+/// Where the adjoints of one run come from and go to: operand k to `to[k]`, where that is not null; one that does not move gets a sum.
+struct ElementTargets {
+  Tape::Arrived g;
+  const double* out;
+  bool moves[3];
+  double* to[3];
+  bool fresh[3];
+};
+
+/// By the operation's kernel, over at most `kPartials` elements where a sum is wanted.
+WICK_NOINLINE inline void element_pull_kernel(const ElementFns& f, Index n, ElementRun& r, const ElementTargets& t) {
+  alignas(64) double room[3][kPartials], tail[5][8];
   const Index full = n & ~Index{7};
-  if (full > 0) f.partials(full / 8, g, out, r.at, r.step, d);
+  ElementPull p;
+  p.g = t.g.at;
+  p.g_step = t.g.step;
+  p.out = t.out;
+  for (unsigned k = 0; k < f.arity; ++k) {
+    p.in[k] = r.at[k];
+    p.step[k] = r.step[k];
+    p.d[k] = t.to[k] == nullptr || t.moves[k] ? t.to[k] : room[k];
+    p.fresh[k] = t.fresh[k] || !t.moves[k];
+  }
+  if (full > 0) f.partials(full / 8, p);
   if (full < n) {
-    alignas(64) double tail_g[8], tail_out[8];
-    double* tail_d[3];
-    for (unsigned k = 0; k < f.arity; ++k) tail_d[k] = d[k] == nullptr ? nullptr : d[k] + full;
-    pad(tail_g, g + full, n - full);
-    pad(tail_out, out + full, n - full);
+    double* d[3];
+    if (t.g.step != 0) {
+      pad(tail[0], t.g.at + full, n - full);
+      p.g = tail[0];
+    }
+    pad(tail[1], t.out + full, n - full);
+    p.out = tail[1];
     r.turn_to_tail(f.arity, full, n - full);
-    f.partials(1, tail_g, tail_out, r.at, r.step, tail_d);
+    for (unsigned k = 0; k < f.arity; ++k) {
+      p.in[k] = r.at[k];
+      d[k] = p.d[k];
+      if (d[k] == nullptr) continue;
+      p.d[k] = tail[2 + k];
+      p.fresh[k] = true;
+    }
+    f.partials(1, p);
+    for (unsigned k = 0; k < f.arity; ++k)
+      for (Index i = full; d[k] != nullptr && i < n; ++i) d[k][i] = present_number(d[k] + i, t.fresh[k] || !t.moves[k]) + tail[2 + k][i - full];
   }
   for (unsigned k = 0; k < f.arity; ++k)
-    if (d[k] != nullptr) silence(n, g, d[k]);
+    if (t.to[k] != nullptr && !t.moves[k]) *t.to[k] += sum_chunk(room[k], n);
 }
 
 /// to += s g p over a run, where p (null: 1) or the receiving operand may be fixed; 0 for g = 0.
-WICK_NOINLINE inline void pull_product(Index n, double s, const double* g, const double* p, bool p_moves, double* to,
-                                       bool to_moves) {
-  alignas(64) double room[kPartials];
+WICK_NOINLINE inline void pull_product(Index n, double s, const Tape::Arrived& g, const double* p, bool p_moves, double* to, bool to_moves, bool fresh) {
+  alignas(64) double room[8];
+  Index p_step = 8;
   if (p != nullptr && !p_moves) {
-    s *= *p;
-    if (WICK_UNLIKELY(!(std::abs(s) < kInf))) {  // as if it moved
-      for (Index i = 0; i < n; ++i) room[i] = *p;
+    if (WICK_LIKELY(std::abs(*p) < kInf)) {
+      s *= *p;
+      p = nullptr;
+    } else {
+      Packet(*p).store(room);
       p = room;
-      p_moves = true;
+      p_step = 0;
     }
   }
   if (to_moves)
-    p_moves ? add_product(n, g, p, to) : add_scaled(n, s, g, to);
+    p != nullptr ? add_product(n, g.at, p, to, fresh, g.step, p_step) : add_scaled(n, s, g.at, to, fresh, g.step);
+  else if (p != nullptr)
+    *to += dot_array(n, g.at, p, g.step, p_step);
   else
-    *to += p_moves ? dot_array(n, g, p) : s * sum_chunk(g, n);
+    *to += s * (g.step != 0 ? sum_array(g.at, n) : static_cast<double>(n) * *g.at);
 }
 
-/// Passes the adjoint `g` of a run of at most `kPartials` elements on to the adjoints `to` that are not null.
-WICK_NOINLINE inline void element_pull(const ElementFns& f, Index n, const double* g, const double* out,
-                                       const double* const* at, const bool* moves, double* const* to) {
-  alignas(64) double room[3][kPartials];
-  double* d[3];
-  if (f.pull == Pull::kernel) {
-    ElementRun r;
-    for (unsigned k = 0; k < f.arity; ++k) {
-      r.set(k, at[k], moves[k]);
-      d[k] = to[k] == nullptr ? nullptr : room[k];
-    }
-    element_partials_run(f, r, n, g, out, d);
+/// Passes the adjoint of a run on to operand `k`, for operations without a kernel.
+inline void element_pull_plain(const ElementFns& f, unsigned k, Index n, const ElementRun& r, const ElementTargets& t) {
+  const bool product = f.pull == Pull::mul;
+  pull_product(n, f.pull == Pull::neg || (f.pull == Pull::sub && k == 1) ? -1 : 1, t.g, product ? r.at[1 - k] : nullptr, product && t.moves[1 - k], t.to[k], t.moves[k],
+               t.fresh[k]);
+}
+
+/// An adjoint that is an array of somebody's, or one number for all elements, is passed on as that.
+inline bool element_lends(Tape& tape, const ElementFns& f, unsigned k, const ElementTargets& t, const ElementRun& r, std::uint32_t in) {
+  if (!t.moves[k] || tape[in].buffer != nullptr) return false;
+  const bool uniform = t.g.step == 0;
+  if (f.pull == Pull::add || (f.pull == Pull::sub && k == 0)) {
+    tape.lend(tape[in], t.g.at, uniform);
+    return true;
   }
+  if (!uniform) return false;
+  if (f.pull == Pull::mul && t.moves[1 - k]) {
+    if (*t.g.at != 1) return false;
+    tape.lend(tape[in], r.at[1 - k], false);
+    return true;
+  }
+  double* packet = tape.arena().doubles(8);
+  Packet(f.pull == Pull::mul ? adjoint_product(*t.g.at, *r.at[1 - k]) : -*t.g.at).store(packet);
+  tape.lend(tape[in], packet, true);
+  return true;
+}
+
+/// Where one run does it.
+inline void element_adjoint_plain(Tape& tape, const ElementFns& f, const ElementPayload& p, Index n, ElementRun& r, ElementTargets& t) {
   for (unsigned k = 0; k < f.arity; ++k) {
-    if (to[k] == nullptr) continue;
-    const double* p = nullptr;
-    bool p_moves = false;
-    double s = 1;
-    const double* from = g;
-    switch (f.pull) {
-      case Pull::kernel: from = d[k]; break;
-      case Pull::add: break;
-      case Pull::sub: s = k == 1 ? -1 : 1; break;
-      case Pull::neg: s = -1; break;
-      case Pull::mul:
-        p = at[1 - k];
-        p_moves = moves[1 - k];
-        break;
-    }
-    pull_product(n, s, from, p, p_moves, to[k], moves[k]);
+    t.to[k] = nullptr;
+    if ((f.live >> k & 1u) == 0 || !tape.differentiable(p.in[k])) continue;
+    if (f.pull != Pull::kernel && element_lends(tape, f, k, t, r, p.in[k])) continue;
+    const Tape::Sink sink = t.moves[k] ? tape.sink(p.in[k]) : Tape::Sink{tape.adjoint(p.in[k]), false};
+    t.to[k] = sink.to;
+    t.fresh[k] = sink.fresh;
+    if (f.pull != Pull::kernel) element_pull_plain(f, k, n, r, t);
   }
+  if (f.pull == Pull::kernel) element_pull_kernel(f, n, r, t);
+}
+
+/// By the operation's kernel, with broadcasting or sums of many elements.
+WICK_NOINLINE inline void element_adjoint_walk(Tape& tape, std::uint32_t i, const ElementFns& f, const ElementPayload& p, const ElementOperands& in,
+                                               const ElementTargets& whole) {
+  ElementRun r;
+  ElementTargets t = whole;
+  double part[3] = {0, 0, 0}, *adjoint[3] = {};
+  bool fresh[3] = {};
+  PairwiseSum single[3];  // of scalar operands, which may be fixed over very many elements
+  const Index n = tape.numel(i);
+  for (unsigned k = 0; k < f.arity; ++k) {
+    if ((f.live >> k & 1u) == 0 || !tape.differentiable(p.in[k])) continue;
+    const Tape::Sink sink = in.numel[k] == n && n != 1 ? tape.sink(p.in[k]) : Tape::Sink{tape.adjoint(p.in[k]), false};
+    adjoint[k] = sink.to;
+    fresh[k] = sink.fresh;
+  }
+  for (Walk w(tape.shape(i), in.shape, f.arity, kPartials); w.live(); w.next()) {
+    for (unsigned k = 0; k < f.arity; ++k) {
+      r.set(k, in.data[k] + w.offset(k), w.step(k));
+      t.moves[k] = w.step(k);
+      t.to[k] = adjoint[k] == nullptr ? nullptr : in.numel[k] == 1 ? &part[k] : adjoint[k] + w.offset(k);
+      t.fresh[k] = fresh[k] && w.step(k);
+    }
+    if (f.pull == Pull::kernel)
+      element_pull_kernel(f, w.length(), r, t);
+    else
+      for (unsigned k = 0; k < f.arity; ++k)
+        if (t.to[k] != nullptr) element_pull_plain(f, k, w.length(), r, t);
+    for (unsigned k = 0; k < f.arity; ++k) {
+      if (t.to[k] != &part[k]) continue;
+      single[k].add(part[k]);
+      part[k] = 0;
+    }
+    t.g.at += t.g.step == 0 ? 0 : w.length();
+    t.out += w.length();
+  }
+  for (unsigned k = 0; k < f.arity; ++k)
+    if (adjoint[k] != nullptr && in.numel[k] == 1) *adjoint[k] += single[k].total();
 }
 
 inline void element_adjoint(Tape& tape, std::uint32_t i) {
   auto* p = static_cast<ElementPayload*>(tape[i].payload);
   const ElementFns& f = *p->element;
   const ElementOperands in = element_operands(tape, *p);
-  const double *g = tape.adjoint(i), *out = tape.data(i);
-  double *adjoint[3], *to[3];
-  const double* at[3];
-  bool moves[3];
-  for (unsigned k = 0; k < f.arity; ++k) adjoint[k] = (f.live >> k & 1u) != 0 ? tape.adjoint(p->in[k]) : nullptr;
   const Index n = tape.numel(i);
-  if (n <= kPartials && in.plain(f.arity, n)) {
-    for (unsigned k = 0; k < f.arity; ++k) moves[k] = in.numel[k] != 1;
-    if (n > 0) element_pull(f, n, g, out, in.data, moves, adjoint);
-    return;
+  if (n == 0) return;
+  ElementTargets t{tape.arrived_packets(i), tape.data(i), {}, {}, {}};
+  bool one_run = in.plain(f.arity, n);
+  for (unsigned k = 0; k < f.arity; ++k) {
+    t.moves[k] = in.numel[k] != 1;
+    one_run = one_run && (t.moves[k] || f.pull != Pull::kernel || n <= kPartials || !tape.differentiable(p->in[k]));
   }
-  double part[3] = {0, 0, 0};
-  PairwiseSum single[3];  // of scalar operands, which may be fixed over very many elements
-  for (Walk w(tape.shape(i), in.shape, f.arity, kPartials); w.live(); w.next()) {
-    for (unsigned k = 0; k < f.arity; ++k) {
-      at[k] = in.data[k] + w.offset(k);
-      moves[k] = w.step(k);
-      to[k] = adjoint[k] == nullptr ? nullptr : in.numel[k] == 1 ? &part[k] : adjoint[k] + w.offset(k);
-    }
-    element_pull(f, w.length(), g, out, at, moves, to);
-    for (unsigned k = 0; k < f.arity; ++k) {
-      if (to[k] != &part[k]) continue;
-      single[k].add(part[k]);
-      part[k] = 0;
-    }
-    g += w.length();
-    out += w.length();
-  }
-  for (unsigned k = 0; k < f.arity; ++k)
-    if (adjoint[k] != nullptr && in.numel[k] == 1) *adjoint[k] += single[k].total();
+  if (WICK_UNLIKELY(!one_run)) return element_adjoint_walk(tape, i, f, *p, in, t);
+  ElementRun r;
+  for (unsigned k = 0; k < f.arity; ++k) r.set(k, in.data[k], t.moves[k]);
+  element_adjoint_plain(tape, f, *p, n, r, t);
 }
 
 #if defined(WICK_SECOND_ORDER)

@@ -129,14 +129,6 @@ inline void fuse_sum_rerun(Tape& tape, std::uint32_t i) {
   tape[i].value = p.factor * fuse_sum_walk(p, o, shape, fuse_kernel_of(tape, p, i));
 }
 
-/// The adjoint of a recorded tensor += g x, without a pass over zeros where nothing has arrived yet.
-inline void add_scaled_to(Tape& tape, Record& r, double g, const double* x) {
-  const Index n = r.block->numel;
-  if (r.buffer != nullptr) return add_scaled(n, g, x, r.buffer);
-  r.buffer = tape.arena().doubles(n);
-  scale_array(n, g, x, r.buffer);
-}
-
 inline void fuse_sum_adjoint(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<FusePayload*>(tape[i].payload);
   const double g = tape[i].adjoint * p.factor;
@@ -149,7 +141,7 @@ inline void fuse_sum_adjoint(Tape& tape, std::uint32_t i) {
     else if (a->partial == nullptr)
       *tape.adjoint(a->record) += g * a->sum;
     else
-      add_scaled_to(tape, r, g, a->partial);
+      tape.add_to_adjoint(a->record, g, a->partial);
   }
 }
 #if defined(WICK_SECOND_ORDER)
@@ -187,19 +179,20 @@ inline void fuse_out_rerun(Tape& tape, std::uint32_t i) {
 
 inline void fuse_out_adjoint(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<FusePayload*>(tape[i].payload);
-  const double* g = tape.adjoint(i);
+  const Tape::Arrived g = tape.arrived_packets(i);
   const Index n = tape.numel(i);
   const FuseArgument* a = p.arguments();
   for (unsigned k = 0; k < p.spec->arity; ++k) {
     if (a[k].keep == Keep::none) continue;
-    double* to = tape.adjoint(a[k].record);
     const Index own = tape.numel(a[k].record);
-    if (own == n)
-      add_product(n, g, a[k].partial, to);
-    else if (own == 1)
-      *to += dot_array(n, g, a[k].partial);
-    else
-      add_product_walk(tape.shape(i), g, a[k].partial, tape.shape(a[k].record), to);
+    if (own == 1) {
+      *tape.adjoint(a[k].record) += dot_array(n, g.at, a[k].partial, g.step);
+    } else if (own == n) {
+      const Tape::Sink to = tape.sink(a[k].record);
+      add_product(n, g.at, a[k].partial, to.to, to.fresh, g.step);
+    } else {
+      add_product_walk(tape.shape(i), tape.arrived(i), a[k].partial, tape.shape(a[k].record), tape.adjoint(a[k].record));
+    }
   }
 }
 inline constexpr OpFns fuse_out_ops{"fuse", &fuse_out_rerun, &fuse_out_adjoint, {WICK_SECOND(SecondKind::own, &fuse_out_tangent, &fuse_out_pull)}};

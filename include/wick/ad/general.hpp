@@ -13,11 +13,16 @@ struct UnaryPayload {
   const OpFns* fns = nullptr;
   std::uint32_t in = 0;
 };
-/// Such an operation: `run` computes the output, `pull` (null: no derivative) adds to the input's adjoint.
+using UnaryRun = void (*)(const UnaryPayload& p, const double* x, double* out);
+using UnaryPull = void (*)(const UnaryPayload& p, const double* g, const double* x, const double* out, double* to);
+using UnaryPut = void (*)(const UnaryPayload& p, const double* g, const double* x, const double* out, double* to, bool fresh);
+/// Such an operation: `run` computes the output, `pull` adds to the input's adjoint, or `put`, which sees to every element and may therefore find fresh
+/// memory. Neither: no derivative.
 struct UnaryFns {
   OpFns fns;  ///< first, since payloads point to it
-  void (*run)(const UnaryPayload& p, const double* x, double* out);
-  void (*pull)(const UnaryPayload& p, const double* g, const double* x, const double* out, double* to);
+  UnaryRun run;
+  UnaryPull pull;
+  UnaryPut put;
 };
 
 inline void unary_forward(Tape& tape, std::uint32_t i) {
@@ -26,17 +31,24 @@ inline void unary_forward(Tape& tape, std::uint32_t i) {
 }
 inline void unary_backward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<UnaryPayload*>(tape[i].payload);
-  reinterpret_cast<const UnaryFns*>(p.fns)->pull(p, tape.adjoint(i), tape.data(p.in), tape.data(i), tape.adjoint(p.in));
+  const auto& f = *reinterpret_cast<const UnaryFns*>(p.fns);
+  const double *g = tape.arrived(i), *x = tape.data(p.in), *y = tape.data(i);
+  if (f.put == nullptr) return f.pull(p, g, x, y, tape.adjoint(p.in));
+  const Tape::Sink to = tape.sink(p.in);
+  f.put(p, g, x, y, to.to, to.fresh);
 }
-constexpr UnaryFns unary_fns(const char* name, decltype(UnaryFns::run) run, decltype(UnaryFns::pull) pull, const SecondFns& second = {}) {
-  return {{name, &unary_forward, &unary_backward, second}, run, pull};
+constexpr UnaryFns unary_fns(const char* name, UnaryRun run, UnaryPull pull, const SecondFns& second = {}) {
+  return {{name, &unary_forward, &unary_backward, second}, run, pull, nullptr};
+}
+constexpr UnaryFns unary_fns(const char* name, UnaryRun run, UnaryPut put, const SecondFns& second = {}, decltype(OpFns::backward) backward = &unary_backward) {
+  return {{name, &unary_forward, backward, second}, run, nullptr, put};
 }
 
 WICK_NOINLINE inline Tensor unary_call(const UnaryFns& f, UnaryPayload& p, std::size_t bytes, const Tensor& x,
                                        Tensor& out) {
   Tape* tape = context.tape;
   Kind kind = operand_kind(f.fns.name, x, tape);
-  if (f.pull == nullptr && kind == Kind::differentiable) kind = Kind::varying;  // it has no derivative
+  if (f.pull == nullptr && f.put == nullptr && kind == Kind::differentiable) kind = Kind::varying;  // it has no derivative
   f.run(p, TensorAccess::stored(x), TensorAccess::fresh_data(out));
   if (kind == Kind::constant) return std::move(out);
   p.fns = &f.fns;
@@ -69,7 +81,7 @@ inline void broadcast_forward(Tape& tape, std::uint32_t i) {
 }
 inline void broadcast_backward(Tape& tape, std::uint32_t i) {
   const std::uint32_t in = static_cast<UnaryPayload*>(tape[i].payload)->in;
-  add_broadcast(tape.adjoint(i), tape.shape(i), tape.adjoint(in), tape.shape(in));
+  add_broadcast(tape.arrived(i), tape.shape(i), tape.adjoint(in), tape.shape(in));
 }
 inline constexpr OpFns broadcast_ops{"broadcast", &broadcast_forward, &broadcast_backward, second_linear};
 

@@ -11,11 +11,19 @@
 namespace wick::inline WICK_ABI {
 namespace detail {
 
-/// The adjoint of a record as a tensor of its own; zeros where nothing arrived.
+/// The adjoint of a record as a tensor of its own; zeros where nothing arrived. That of an argument is given away: once.
 WICK_NOINLINE inline Tensor adjoint_of(Tape& tape, std::uint32_t record) {
-  if (!tape[record].is_tensor()) return Tensor(tape[record].adjoint);
+  Record& r = tape[record];
+  if (!r.is_tensor()) return Tensor(r.adjoint);
+  if ((r.flags & kHandedOver) != 0) {
+    tape.adjoint(record);  // now it is in the block
+    Block* own = static_cast<Block*>(r.payload);
+    r.payload = nullptr;
+    r.buffer = nullptr;
+    return TensorAccess::adopt(own);
+  }
   Block* b = make_block(tape.shape(record));
-  const double* from = tape[record].buffer;
+  const double* from = r.buffer == nullptr ? nullptr : tape.arrived(record);
   for (Index i = 0; i < b->numel; ++i) b->data[i] = from == nullptr ? 0.0 : from[i];
   return TensorAccess::adopt(b);
 }
@@ -23,7 +31,9 @@ WICK_NOINLINE inline Tensor adjoint_of(Tape& tape, std::uint32_t record) {
 /// An argument as a leaf of the inner recording. Throws wick.tape.E113 if an outer one differentiates it.
 WICK_NOINLINE inline Tensor gradient_leaf(Tape& tape, const Tensor& x) {
   operand_kind("value_and_grad", x, &tape);
-  return push_leaf(tape, x, Kind::differentiable);
+  const Tensor leaf = push_leaf(tape, x, Kind::differentiable);
+  if (TensorAccess::is_block(leaf)) tape[TensorAccess::record(leaf)].flags |= kHandedOver;
+  return leaf;
 }
 
 /// Seeds the scalar `value` with 1 and runs the reverse loop. Throws wick.ad.E130 when it is not a scalar.

@@ -197,7 +197,7 @@ inline void solve_forward(Tape& tape, std::uint32_t i) {
 }
 inline void solve_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const SolvePayload*>(tape[i].payload);
-  const double *g = tape.adjoint(i), *x = tape.data(i), *a = tape.data(p.a);
+  const double *g = tape.arrived(i), *x = tape.data(i), *a = tape.data(p.a);
   double *to_a = tape.adjoint(p.a), *to_b = tape.adjoint(p.b);
   const Index size = p.n * p.m;
   const Scratch w(size + 1);

@@ -34,6 +34,11 @@ WICK_INLINE void store_at(double* p, Index i, Index n, const V& x) {
     x.store_tail(p + i, n - i);
   }
 }
+/// Adds to as many elements, or stores to them where they are fresh (see below).
+template <class V>
+WICK_INLINE void add_at(double* p, Index i, Index n, const V& x, bool fresh) {
+  store_at(p, i, n, (fresh ? V(0.0) : load_at<V>(p, true, i, n)) + x);
+}
 /// The first `n` lanes.
 template <class V = Packet>
 WICK_INLINE typename V::Mask first_lanes(Index n) {
@@ -41,25 +46,30 @@ WICK_INLINE typename V::Mask first_lanes(Index n) {
   return V::load(lanes) < V(static_cast<double>(n));
 }
 
+/// y = x in every element.
+WICK_NOINLINE inline void fill_array(Index n, double x, double* y) {
+  const Packet xx(x);
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) xx.store(y + i);
+  for (; i < n; ++i) y[i] = x;
+}
 /// y += x.
 WICK_NOINLINE inline void add_array(Index n, const double* x, double* y) {
   Index i = 0;
   for (; i + 8 <= n; i += 8) (Packet::load(y + i) + Packet::load(x + i)).store(y + i);
   for (; i < n; ++i) y[i] += x[i];
 }
+// Where an adjoint goes, memory may be fresh: it has no value, so that is not read, and what would be added to 0 is stored. What an adjoint is
+// made of may be a packet of one number, read again and again: then its step is 0, else 8.
+WICK_INLINE Packet present(const double* y, bool fresh) { return fresh ? Packet(0.0) : Packet::load(y); }
+inline double present_number(const double* y, bool fresh) { return fresh ? 0.0 : *y; }
+
 /// y += a x.
-WICK_NOINLINE inline void add_scaled(Index n, double a, const double* x, double* y) {
+WICK_NOINLINE inline void add_scaled(Index n, double a, const double* x, double* y, bool fresh = false, Index step = 8) {
   const Packet aa(a);
   Index i = 0;
-  for (; i + 8 <= n; i += 8) mul_add(aa, Packet::load(x + i), Packet::load(y + i)).store(y + i);
-  for (; i < n; ++i) y[i] += a * x[i];
-}
-/// y = a x.
-WICK_NOINLINE inline void scale_array(Index n, double a, const double* x, double* y) {
-  const Packet aa(a);
-  Index i = 0;
-  for (; i + 8 <= n; i += 8) (aa * Packet::load(x + i)).store(y + i);
-  for (; i < n; ++i) y[i] = a * x[i];
+  for (; i + 8 <= n; i += 8, x += step) mul_add(aa, Packet::load(x), present(y + i, fresh)).store(y + i);
+  for (; i < n; ++i) y[i] = present_number(y + i, fresh) + a * *x++;
 }
 // What leads to an adjoint of 0 must leave no trace, even where a partial is NaN or infinite: a value may be out of the
 // domain just where `where` or a mask does not select it. So in these products 0 · b is 0 whatever b is.
@@ -69,24 +79,32 @@ WICK_INLINE Packet adjoint_product(const Packet& g, const Packet& b) {
 inline double adjoint_product(double g, double b) { return g == 0 ? 0.0 : g * b; }
 
 /// y += g b, with 0 for g = 0.
-WICK_NOINLINE inline void add_product(Index n, const double* g, const double* b, double* y) {
+WICK_NOINLINE inline void add_product(Index n, const double* g, const double* b, double* y, bool fresh = false, Index g_step = 8, Index b_step = 8) {
   Index i = 0;
-  for (; i + 8 <= n; i += 8)
-    (Packet::load(y + i) + adjoint_product(Packet::load(g + i), Packet::load(b + i))).store(y + i);
-  for (; i < n; ++i) y[i] += adjoint_product(g[i], b[i]);
+  for (; i + 8 <= n; i += 8, g += g_step, b += b_step) (present(y + i, fresh) + adjoint_product(Packet::load(g), Packet::load(b))).store(y + i);
+  for (; i < n; ++i) y[i] = present_number(y + i, fresh) + adjoint_product(*g++, *b++);
 }
 /// Σ g b, with 0 for g = 0, in an order that depends on `n` alone.
-WICK_NOINLINE inline double dot_array(Index n, const double* g, const double* b) {
+WICK_NOINLINE inline double dot_array(Index n, const double* g, const double* b, Index g_step = 8, Index b_step = 8) {
   PairwiseSum total;
   double sum = 0;
   for (Index begin = 0; begin < n; begin += kChunk) {
     const Index end = n - begin < kChunk ? n : begin + kChunk;
-    Packet s(0.0);
+    Packet s(0.0), t(0.0);
     double rest = 0;
     Index i = begin;
-    for (; i + 8 <= end; i += 8) s = s + adjoint_product(Packet::load(g + i), Packet::load(b + i));
-    for (; i < end; ++i) rest += adjoint_product(g[i], b[i]);
-    sum = math::sum(s) + rest;
+    for (; i + 16 <= end; i += 16, g += 2 * g_step, b += 2 * b_step) {
+      s = s + adjoint_product(Packet::load(g), Packet::load(b));
+      t = t + adjoint_product(Packet::load(g + g_step), Packet::load(b + b_step));
+    }
+    if (i + 8 <= end) {
+      s = s + adjoint_product(Packet::load(g), Packet::load(b));
+      i += 8;
+      g += g_step;
+      b += b_step;
+    }
+    for (; i < end; ++i) rest += adjoint_product(*g++, *b++);
+    sum = math::sum(s + t) + rest;
     if (n > kChunk) total.add(sum);
   }
   return n > kChunk ? total.total() : sum;
@@ -128,13 +146,6 @@ WICK_NOINLINE inline bool all_boolean(Index n, const double* x) {
   return all(from_bits(differences | more) == Packet(0.0));
 }
 
-/// d = 0 where g = 0.
-WICK_NOINLINE inline void silence(Index n, const double* g, double* d) {
-  Index i = 0;
-  for (; i + 8 <= n; i += 8) where(Packet::load(g + i) == Packet(0.0), Packet(0.0), Packet::load(d + i)).store(d + i);
-  for (; i < n; ++i)
-    if (g[i] == 0) d[i] = 0;
-}
 /// Sums a b, both of shape `from`, into `to`, whose shape broadcasts to it.
 WICK_NOINLINE inline void add_product_walk(const Shape& from, const double* a, const double* b, const Shape& shape,
                                            double* to) {
@@ -164,7 +175,8 @@ WICK_NOINLINE inline void copy_rows(Index rows, Index width, const double* from,
     std::memcpy(to + r * to_stride, from + r * from_stride, static_cast<std::size_t>(width) * sizeof(double));
 }
 WICK_NOINLINE inline void add_rows(Index rows, Index width, const double* from, Index from_stride, double* to,
-                                   Index to_stride) {
+                                   Index to_stride, bool fresh = false) {
+  if (fresh) return copy_rows(rows, width, from, from_stride, to, to_stride);
   for (Index r = 0; r < rows; ++r) add_array(width, from + r * from_stride, to + r * to_stride);
 }
 

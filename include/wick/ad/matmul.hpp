@@ -107,7 +107,13 @@ WICK_NOINLINE inline void matmul_pull(const MatmulPayload& p, const double* g, c
 }
 inline void matmul_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const MatmulPayload*>(tape[i].payload);
-  matmul_pull(p, tape.adjoint(i), tape.data(p.a), tape.data(p.b), tape.adjoint(p.a), tape.adjoint(p.b));
+  if (p.n == 1 && p.m == 1) {
+    const double g = *tape.arrived(i);
+    if (g != 0 && tape.differentiable(p.a)) tape.add_to_adjoint(p.a, g, tape.data(p.b));
+    if (g != 0 && tape.differentiable(p.b)) tape.add_to_adjoint(p.b, g, tape.data(p.a));
+    return;
+  }
+  matmul_pull(p, tape.arrived(i), tape.data(p.a), tape.data(p.b), tape.adjoint(p.a), tape.adjoint(p.b));
 }
 
 #if defined(WICK_SECOND_ORDER)

@@ -38,7 +38,7 @@ inline void batch_forward(Tape& tape, std::uint32_t i) {
 }
 inline void batch_backward(Tape& tape, std::uint32_t i) {
   const auto& p = static_cast<const BatchPayload*>(tape[i].payload)->one;
-  batch_pull(p, tape.shape(i), tape.shape(p.a), tape.data(p.a), tape.shape(p.b), tape.data(p.b), tape.adjoint(i), tape.adjoint(p.a), tape.adjoint(p.b));
+  batch_pull(p, tape.shape(i), tape.shape(p.a), tape.data(p.a), tape.shape(p.b), tape.data(p.b), tape.arrived(i), tape.adjoint(p.a), tape.adjoint(p.b));
 }
 #if defined(WICK_SECOND_ORDER)
 WICK_COLD inline void batch_tangent(SecondPass& pass, std::uint32_t i) {

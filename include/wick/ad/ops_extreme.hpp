@@ -159,7 +159,7 @@ void arg_extreme_run(const UnaryPayload& base, const double* x, double* out) {
   }
 }
 template <bool Larger>
-inline constexpr UnaryFns arg_extreme_fns = unary_fns(Larger ? "argmax" : "argmin", &arg_extreme_run<Larger>, nullptr);
+inline constexpr UnaryFns arg_extreme_fns = unary_fns(Larger ? "argmax" : "argmin", &arg_extreme_run<Larger>, UnaryPull{});
 
 [[noreturn]] WICK_COLD inline void raise_none_to_choose(const char* name, const Shape& s) {
   raise<ShapeError>("wick.op.E141", "", {name, ": no elements to choose from in shape ", s}, {"test numel() first, or join a bound to x with cat"});

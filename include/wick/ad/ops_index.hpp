@@ -57,7 +57,7 @@ inline void take_forward(Tape& tape, std::uint32_t i) {
 }
 inline void take_backward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<TakePayload*>(tape[i].payload);
-  if (double* to = tape.adjoint(p.in)) scatter_add(tape.adjoint(i), p.outer, p.n, p.inner, p.view, to);
+  if (double* to = tape.adjoint(p.in)) scatter_add(tape.arrived(i), p.outer, p.n, p.inner, p.view, to);
 }
 #if defined(WICK_SECOND_ORDER)
 /// Linear, but for the indices, which `take_forward` would read as tangents.
@@ -119,9 +119,16 @@ inline void join_forward(Tape& tape, std::uint32_t i) {
 }
 inline void join_backward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<JoinPayload*>(tape[i].payload);
-  const double* g = tape.adjoint(i);
-  for (std::size_t k = 0; k < p.count; g += p.width[k++])
-    if (double* to = tape.adjoint(p.in[k])) add_rows(p.outer, p.width[k], g, p.total, to, p.width[k]);
+  const double* g = tape.arrived(i);
+  for (std::size_t k = 0; k < p.count; g += p.width[k++]) {
+    if (!tape.differentiable(p.in[k])) continue;
+    if (p.outer == 1 && tape.lends(p.in[k])) {
+      tape.lend(tape[p.in[k]], g, false);
+      continue;
+    }
+    const Tape::Sink to = tape.sink(p.in[k]);
+    add_rows(p.outer, p.width[k], g, p.total, to.to, p.width[k], to.fresh);
+  }
 }
 inline constexpr OpFns join_ops{"cat", &join_forward, &join_backward, second_linear};
 

@@ -11,27 +11,35 @@
 namespace wick::inline WICK_ABI {
 namespace detail {
 
+/// Adds the elements of x in reverse to y, or stores them where that is fresh.
+inline void reverse_row(const double* x, Index n, double* y, bool fresh) {
+  const double* from = x + n;
+  if (fresh)
+    for (Index r = 0; r < n; ++r) y[r] = *--from;
+  else
+    for (Index r = 0; r < n; ++r) y[r] += *--from;
+}
 inline void flip_run(const UnaryPayload& base, const double* x, double* out) {
   const auto& e = static_cast<const ReducePayload&>(base);
   const Index w = e.inner;
   for (Index o = 0; o < e.outer; ++o, x += e.n * w, out += e.n * w) {
     if (w == 1)
-      for (Index r = 0; r < e.n; ++r) out[r] = x[e.n - 1 - r];
+      reverse_row(x, e.n, out, true);
     else
       for (Index r = 0; r < e.n; ++r) copy_rows(1, w, x + (e.n - 1 - r) * w, w, out + r * w, w);
   }
 }
-inline void flip_pull(const UnaryPayload& base, const double* g, const double*, const double*, double* to) {
+inline void flip_put(const UnaryPayload& base, const double* g, const double*, const double*, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   const Index w = e.inner;
   for (Index o = 0; o < e.outer; ++o, g += e.n * w, to += e.n * w) {
     if (w == 1)
-      for (Index r = 0; r < e.n; ++r) to[r] += g[e.n - 1 - r];
+      reverse_row(g, e.n, to, fresh);
     else
-      for (Index r = 0; r < e.n; ++r) add_array(w, g + (e.n - 1 - r) * w, to + r * w);
+      for (Index r = 0; r < e.n; ++r) add_rows(1, w, g + (e.n - 1 - r) * w, w, to + r * w, w, fresh);
   }
 }
-inline constexpr UnaryFns flip_fns = unary_fns("flip", &flip_run, &flip_pull, second_linear);
+inline constexpr UnaryFns flip_fns = unary_fns("flip", &flip_run, &flip_put, second_linear);
 
 struct PadPayload : UnaryPayload {
   Index outer, width, before, after;  ///< elements of a row, and those put before and after it
@@ -49,9 +57,9 @@ inline void pad_run(const UnaryPayload& base, const double* x, double* out) {
   pad_fill(p, p.value, out);
   copy_rows(p.outer, p.width, x, p.width, out + p.before, p.before + p.width + p.after);
 }
-inline void pad_pull(const UnaryPayload& base, const double* g, const double*, const double*, double* to) {
+inline void pad_put(const UnaryPayload& base, const double* g, const double*, const double*, double* to, bool fresh) {
   const auto& p = static_cast<const PadPayload&>(base);
-  add_rows(p.outer, p.width, g + p.before, p.before + p.width + p.after, to, p.width);
+  add_rows(p.outer, p.width, g + p.before, p.before + p.width + p.after, to, p.width, fresh);
 }
 #if defined(WICK_SECOND_ORDER)
 /// Linear but for what is put around, which does not move.
@@ -63,10 +71,10 @@ WICK_COLD inline void pad_tangent(SecondPass& pass, std::uint32_t i) {
 }
 WICK_COLD inline void pad_pull_second(SecondPass& pass, std::uint32_t i) {
   const auto& p = *static_cast<const PadPayload*>(pass.tape()[i].payload);
-  if (pass.adjoint_tangent(i) != nullptr) pad_pull(p, pass.adjoint_tangent(i), nullptr, nullptr, pass.pull_to(p.in));
+  if (pass.adjoint_tangent(i) != nullptr) pad_put(p, pass.adjoint_tangent(i), nullptr, nullptr, pass.pull_to(p.in), false);
 }
 #endif
-inline constexpr UnaryFns pad_fns = unary_fns("pad", &pad_run, &pad_pull, {WICK_SECOND(SecondKind::own, &pad_tangent, &pad_pull_second)});
+inline constexpr UnaryFns pad_fns = unary_fns("pad", &pad_run, &pad_put, {WICK_SECOND(SecondKind::own, &pad_tangent, &pad_pull_second)});
 
 [[noreturn]] WICK_COLD inline void raise_negative_count(const char* name, const char* what, Index n) {
   raise<ShapeError>("wick.op.E142", "", {name, ": ", what, " is ", n}, {"give counts from 0 on; slice(x, dim, first, last) removes elements"});

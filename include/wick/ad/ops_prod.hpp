@@ -41,7 +41,8 @@ inline void prod_run(const UnaryPayload& base, const double* x, double* out) {
 }
 
 /// The derivative of a product in an element is the product of the others: of those before it and those after it.
-inline void prod_pull_careful(double g, const double* x, Index n, Index stride, double* to) {
+inline void prod_put_careful(double g, const double* x, Index n, Index stride, double* to, bool fresh) {
+  for (Index r = 0; fresh && r < n; ++r) to[r * stride] = 0;
   if (g == 0) return;
   const Scratch before(n + 1);
   double product = 1;
@@ -56,21 +57,21 @@ inline void prod_pull_careful(double g, const double* x, Index n, Index stride, 
   }
 }
 
-inline void prod_pull(const UnaryPayload& base, const double* g, const double* x, const double* y, double* to) {
+inline void prod_put(const UnaryPayload& base, const double* g, const double* x, const double* y, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   for (Index o = 0; o < e.outer; ++o, x += e.n * e.inner, to += e.n * e.inner, y += e.inner, g += e.inner) {
     // Usually that is the product over the element; not where one of them is 0 or the product left the range of numbers.
     bool usual = true;
     for (Index j = 0; j < e.inner; ++j) usual = usual && std::abs(y[j]) > 1e-290 && std::abs(y[j]) < 1e290 && std::abs(g[j]) < 1e10;
     if (!usual) {
-      for (Index j = 0; j < e.inner; ++j) prod_pull_careful(g[j], x + j, e.n, e.inner, to + j);
+      for (Index j = 0; j < e.inner; ++j) prod_put_careful(g[j], x + j, e.n, e.inner, to + j, fresh);
       continue;
     }
     const Index width = e.inner == 1 ? e.n : e.inner, rows = e.inner == 1 ? 1 : e.n;
     for (Index j = 0; j < width; j += 8) {
       const Packet gy = load_at(g, e.inner != 1, j, width) * load_at(y, e.inner != 1, j, width);
       for (Index r = 0; r < rows; ++r)
-        store_at(to + r * width, j, width, load_at(to + r * width, true, j, width) + gy / load_at(x + r * width, true, j, width));
+        add_at(to + r * width, j, width, gy / load_at(x + r * width, true, j, width), fresh);
     }
   }
 }
@@ -118,7 +119,7 @@ WICK_COLD inline void prod_pull_second(SecondPass& pass, std::uint32_t i) {
     }
 }
 #endif
-inline constexpr UnaryFns prod_fns = unary_fns("prod", &prod_run, &prod_pull, {WICK_SECOND(SecondKind::own, &prod_tangent, &prod_pull_second)});
+inline constexpr UnaryFns prod_fns = unary_fns("prod", &prod_run, &prod_put, {WICK_SECOND(SecondKind::own, &prod_tangent, &prod_pull_second)});
 
 }  // namespace detail
 

@@ -21,25 +21,25 @@ inline void cumsum_run(const UnaryPayload& base, const double* x, double* out) {
     for (Index k = w; k < e.n * w; ++k) out[k] = out[k - w] + x[k];
   }
 }
-inline void cumsum_pull(const UnaryPayload& base, const double* g, const double*, const double*, double* to) {
+inline void cumsum_put(const UnaryPayload& base, const double* g, const double*, const double*, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   const Index w = e.inner;
   const Scratch sum(w);
   for (Index o = 0; o < e.outer; ++o, g += e.n * w, to += e.n * w) {
     if (w == 1) {
       double s = 0;
-      for (Index r = e.n; r-- > 0;) to[r] += s += g[r];
+      for (Index r = e.n; r-- > 0;) to[r] = present_number(to + r, fresh) + (s += g[r]);
       continue;
     }
     double* const s = sum.data();
     for (Index k = 0; k < w; ++k) s[k] = 0;
     for (Index r = e.n; r-- > 0;) {
       add_array(w, g + r * w, s);
-      add_array(w, s, to + r * w);
+      add_rows(1, w, s, w, to + r * w, w, fresh);
     }
   }
 }
-inline constexpr UnaryFns cumsum_fns = unary_fns("cumsum", &cumsum_run, &cumsum_pull, second_linear);
+inline constexpr UnaryFns cumsum_fns = unary_fns("cumsum", &cumsum_run, &cumsum_put, second_linear);
 
 inline void cumprod_run(const UnaryPayload& base, const double* x, double* out) {
   const auto& e = static_cast<const ReducePayload&>(base);
@@ -55,7 +55,7 @@ inline void cumprod_run(const UnaryPayload& base, const double* x, double* out) 
   }
 }
 /// The derivative in element r is the product before it times s_r = g_r + x_{r+1} s_{r+1}: no division, so that zeros do no harm.
-inline void cumprod_pull(const UnaryPayload& base, const double* g, const double* x, const double* y, double* to) {
+inline void cumprod_put(const UnaryPayload& base, const double* g, const double* x, const double* y, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   const Index w = e.inner;
   for (Index o = 0; o < e.outer; ++o, g += e.n * w, x += e.n * w, y += e.n * w, to += e.n * w)
@@ -63,7 +63,7 @@ inline void cumprod_pull(const UnaryPayload& base, const double* g, const double
       double s = 0;
       for (Index k = (e.n - 1) * w + j; k >= 0; k -= w) {
         s = g[k] + (k + w < e.n * w ? adjoint_product(s, x[k + w]) : 0.0);
-        to[k] += k < w ? s : adjoint_product(s, y[k - w]);
+        to[k] = present_number(to + k, fresh) + (k < w ? s : adjoint_product(s, y[k - w]));
       }
     }
 }
@@ -98,7 +98,7 @@ WICK_COLD inline void cumprod_pull_second(SecondPass& pass, std::uint32_t i) {
 }
 #endif
 inline constexpr UnaryFns cumprod_fns =
-    unary_fns("cumprod", &cumprod_run, &cumprod_pull, {WICK_SECOND(SecondKind::own, &cumprod_tangent, &cumprod_pull_second)});
+    unary_fns("cumprod", &cumprod_run, &cumprod_put, {WICK_SECOND(SecondKind::own, &cumprod_tangent, &cumprod_pull_second)});
 
 }  // namespace detail
 

@@ -56,7 +56,7 @@ inline void gather_forward(Tape& tape, std::uint32_t i) {
 }
 inline void gather_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const GatherPayload*>(tape[i].payload);
-  const double* g = tape.adjoint(i);
+  const double* g = tape.arrived(i);
   if (double* to = tape.adjoint(p.in)) for_each_index(p, [&](Index k, Index from) WICK_LAMBDA_INLINE { to[from] += g[k]; });
 }
 inline void scatter_run(const GatherPayload& p, const double* x, const double* source, double* out) {
@@ -70,7 +70,7 @@ inline void scatter_forward(Tape& tape, std::uint32_t i) {
 }
 inline void scatter_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const GatherPayload*>(tape[i].payload);
-  const double* g = tape.adjoint(i);
+  const double* g = tape.arrived(i);
   if (double* to = tape.adjoint(p.in)) add_array(p.outer * p.n * p.inner, g, to);
   if (double* to = tape.adjoint(p.source)) for_each_index(p, [&](Index k, Index at) WICK_LAMBDA_INLINE { to[k] += g[at]; });
 }

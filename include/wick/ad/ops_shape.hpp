@@ -15,10 +15,16 @@ inline void reshape_run(const UnaryPayload& p, const double* x, double* out) {
   const Index n = static_cast<const ReshapePayload&>(p).n;
   if (out != x && n > 0) std::memcpy(out, x, static_cast<std::size_t>(n) * sizeof(double));
 }
-inline void reshape_pull(const UnaryPayload& p, const double* g, const double*, const double*, double* to) {
-  add_array(static_cast<const ReshapePayload&>(p).n, g, to);
+inline void reshape_put(const UnaryPayload& p, const double* g, const double*, const double*, double* to, bool fresh) {
+  add_rows(1, static_cast<const ReshapePayload&>(p).n, g, 0, to, 0, fresh);
 }
-inline constexpr UnaryFns reshape_fns = unary_fns("reshape", &reshape_run, &reshape_pull, second_linear);
+inline void reshape_backward(Tape& tape, std::uint32_t i) {
+  const std::uint32_t in = static_cast<const UnaryPayload*>(tape[i].payload)->in;
+  if (!tape.lends(in) || !tape[i].is_tensor()) return unary_backward(tape, i);
+  const Tape::Arrived g = tape.arrived_packets(i);
+  tape.lend(tape[in], g.at, g.step == 0);
+}
+inline constexpr UnaryFns reshape_fns = unary_fns("reshape", &reshape_run, &reshape_put, second_linear, &reshape_backward);
 
 struct SlicePayload : UnaryPayload {
   Index outer, width, stride, offset;
@@ -27,11 +33,16 @@ inline void slice_run(const UnaryPayload& base, const double* x, double* out) {
   const auto& p = static_cast<const SlicePayload&>(base);
   copy_rows(p.outer, p.width, x + p.offset, p.stride, out, p.width);
 }
-inline void slice_pull(const UnaryPayload& base, const double* g, const double*, const double*, double* to) {
+inline void slice_put(const UnaryPayload& base, const double* g, const double*, const double*, double* to, bool fresh) {
   const auto& p = static_cast<const SlicePayload&>(base);
-  add_rows(p.outer, p.width, g, p.width, to + p.offset, p.stride);
+  const Index end = p.offset + p.width;
+  for (Index o = 0; fresh && o < p.outer; ++o) {
+    fill_array(p.offset, 0.0, to + o * p.stride);
+    fill_array(p.stride - end, 0.0, to + o * p.stride + end);
+  }
+  add_rows(p.outer, p.width, g, p.width, to + p.offset, p.stride, fresh);
 }
-inline constexpr UnaryFns slice_fns = unary_fns("slice", &slice_run, &slice_pull, second_linear);
+inline constexpr UnaryFns slice_fns = unary_fns("slice", &slice_run, &slice_put, second_linear);
 
 /// out[a, j, b, i, :] = x[a, i, b, j, :], added to `out` when `add`; in tiles, so that both sides stay in cache.
 WICK_NOINLINE inline void swap_axes(const double* x, double* out, const Index (&n)[5], bool add) {
@@ -60,12 +71,12 @@ struct TransposePayload : UnaryPayload {
 inline void transpose_run(const UnaryPayload& p, const double* x, double* out) {
   swap_axes(x, out, static_cast<const TransposePayload&>(p).n, false);
 }
-inline void transpose_pull(const UnaryPayload& p, const double* g, const double*, const double*, double* to) {
+inline void transpose_put(const UnaryPayload& p, const double* g, const double*, const double*, double* to, bool fresh) {
   const Index(&n)[5] = static_cast<const TransposePayload&>(p).n;
   const Index back[5] = {n[0], n[3], n[2], n[1], n[4]};
-  swap_axes(g, to, back, true);
+  swap_axes(g, to, back, !fresh);
 }
-inline constexpr UnaryFns transpose_fns = unary_fns("transpose", &transpose_run, &transpose_pull, second_linear);
+inline constexpr UnaryFns transpose_fns = unary_fns("transpose", &transpose_run, &transpose_put, second_linear);
 
 [[noreturn]] WICK_COLD inline void raise_reshape(const Shape& from, const Shape& to) {
   raise<ShapeError>(

@@ -53,13 +53,13 @@ inline void softmax_run(const UnaryPayload& base, const double* x, double* out) 
 }
 
 /// to += y (g - Σ g y).
-inline void softmax_pull(const UnaryPayload& base, const double* g, const double*, const double* y, double* to) {
+inline void softmax_put(const UnaryPayload& base, const double* g, const double*, const double* y, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   if (e.inner == 1) {
     for (Index o = 0; o < e.outer; ++o, g += e.n, y += e.n, to += e.n) {
       const Packet s(dot_array(e.n, g, y));
       for (Index i = 0; i < e.n; i += 8)
-        store_at(to, i, e.n, load_at(to, true, i, e.n) + adjoint_product(load_at(g, true, i, e.n) - s, load_at(y, true, i, e.n)));
+        add_at(to, i, e.n, adjoint_product(load_at(g, true, i, e.n) - s, load_at(y, true, i, e.n)), fresh);
     }
     return;
   }
@@ -67,7 +67,7 @@ inline void softmax_pull(const UnaryPayload& base, const double* g, const double
     const auto load = [&](const double* p, Index r) { return load_at(p + at + r * e.inner, true, 0, width); };
     Packet s(0.0);
     for (Index r = 0; r < e.n; ++r) s = s + adjoint_product(load(g, r), load(y, r));
-    for (Index r = 0; r < e.n; ++r) store_at(to + at + r * e.inner, 0, width, load(to, r) + adjoint_product(load(g, r) - s, load(y, r)));
+    for (Index r = 0; r < e.n; ++r) add_at(to + at + r * e.inner, 0, width, adjoint_product(load(g, r) - s, load(y, r)), fresh);
   });
 }
 
@@ -92,13 +92,13 @@ inline void log_softmax_run(const UnaryPayload& base, const double* x, double* o
 }
 
 /// to += g - e^y Σ g.
-inline void log_softmax_pull(const UnaryPayload& base, const double* g, const double*, const double* y, double* to) {
+inline void log_softmax_put(const UnaryPayload& base, const double* g, const double*, const double* y, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   if (e.inner == 1) {
     for (Index o = 0; o < e.outer; ++o, g += e.n, y += e.n, to += e.n) {
       const Packet s(sum_array(g, e.n));
       for (Index i = 0; i < e.n; i += 8)
-        store_at(to, i, e.n, load_at(to, true, i, e.n) + (load_at(g, true, i, e.n) - adjoint_product(s, exp(load_at(y, true, i, e.n)))));
+        add_at(to, i, e.n, load_at(g, true, i, e.n) - adjoint_product(s, exp(load_at(y, true, i, e.n))), fresh);
     }
     return;
   }
@@ -106,7 +106,7 @@ inline void log_softmax_pull(const UnaryPayload& base, const double* g, const do
     const auto load = [&](const double* p, Index r) { return load_at(p + at + r * e.inner, true, 0, width); };
     Packet s(0.0);
     for (Index r = 0; r < e.n; ++r) s = s + load(g, r);
-    for (Index r = 0; r < e.n; ++r) store_at(to + at + r * e.inner, 0, width, load(to, r) + (load(g, r) - adjoint_product(s, exp(load(y, r)))));
+    for (Index r = 0; r < e.n; ++r) add_at(to + at + r * e.inner, 0, width, load(g, r) - adjoint_product(s, exp(load(y, r))), fresh);
   });
 }
 
@@ -154,9 +154,9 @@ WICK_COLD void softmax_pull_second(SecondPass& pass, std::uint32_t i) {
 }
 #endif
 inline constexpr UnaryFns softmax_fns =
-    unary_fns("softmax", &softmax_run, &softmax_pull, {WICK_SECOND(SecondKind::own, &softmax_tangent<false>, &softmax_pull_second<false>)});
+    unary_fns("softmax", &softmax_run, &softmax_put, {WICK_SECOND(SecondKind::own, &softmax_tangent<false>, &softmax_pull_second<false>)});
 inline constexpr UnaryFns log_softmax_fns =
-    unary_fns("log_softmax", &log_softmax_run, &log_softmax_pull, {WICK_SECOND(SecondKind::own, &softmax_tangent<true>, &softmax_pull_second<true>)});
+    unary_fns("log_softmax", &log_softmax_run, &log_softmax_put, {WICK_SECOND(SecondKind::own, &softmax_tangent<true>, &softmax_pull_second<true>)});
 
 }  // namespace detail
 

@@ -99,8 +99,8 @@ void for_each_sorted(const SortPayload& p, F each) {
     for (Index r = 0; r < p.n; ++r)
       for (Index j = 0; j < p.inner; ++j, ++k) each(k, (o * p.n + p.order[k]) * p.inner + j);
 }
-inline void sort_pull(const UnaryPayload& base, const double* g, const double*, const double*, double* to) {
-  for_each_sorted(static_cast<const SortPayload&>(base), [&](Index k, Index from) { to[from] += g[k]; });
+inline void sort_put(const UnaryPayload& base, const double* g, const double*, const double*, double* to, bool fresh) {
+  for_each_sorted(static_cast<const SortPayload&>(base), [&](Index k, Index from) { to[from] = present_number(to + from, fresh) + g[k]; });
 }
 #if defined(WICK_SECOND_ORDER)
 WICK_COLD inline void sort_tangent(SecondPass& pass, std::uint32_t i) {
@@ -111,11 +111,11 @@ WICK_COLD inline void sort_tangent(SecondPass& pass, std::uint32_t i) {
 }
 WICK_COLD inline void sort_pull_second(SecondPass& pass, std::uint32_t i) {
   const auto& p = *static_cast<const SortPayload*>(pass.tape()[i].payload);
-  if (pass.adjoint_tangent(i) != nullptr) sort_pull(p, pass.adjoint_tangent(i), nullptr, nullptr, pass.pull_to(p.in));
+  if (pass.adjoint_tangent(i) != nullptr) sort_put(p, pass.adjoint_tangent(i), nullptr, nullptr, pass.pull_to(p.in), false);
 }
 #endif
-inline constexpr UnaryFns sort_fns = unary_fns("sort", &sort_run, &sort_pull, {WICK_SECOND(SecondKind::own, &sort_tangent, &sort_pull_second)});
-inline constexpr UnaryFns argsort_fns = unary_fns("argsort", &sort_run, nullptr);
+inline constexpr UnaryFns sort_fns = unary_fns("sort", &sort_run, &sort_put, {WICK_SECOND(SecondKind::own, &sort_tangent, &sort_pull_second)});
+inline constexpr UnaryFns argsort_fns = unary_fns("argsort", &sort_run, UnaryPull{});
 
 WICK_NOINLINE inline Tensor sort_call(const UnaryFns& f, const Tensor& x, Index dim, bool places) {
   Tape* tape = context.tape;

@@ -11,6 +11,10 @@ namespace wick::inline WICK_ABI::detail {
 enum class Op : std::uint16_t { constant, leaf, general, add, sub, mul, div, neg, first_function };
 
 inline constexpr std::uint8_t kTensorOutput = 1;
+// The adjoint of a tensor, while `buffer` is not null: a packet of the one number that all its elements have; an array that belongs to somebody
+// else, who will not change it. Both are made an array of the record's own before something is added.
+inline constexpr std::uint8_t kUniform = 2, kBorrowed = 4;
+inline constexpr std::uint8_t kHandedOver = 8;  ///< of a leaf: its adjoint is made as a block, kept in `payload`, to be handed over
 
 struct RecordInputs {
   std::uint32_t a, b;
@@ -31,7 +35,7 @@ struct Record {
   };
   union {
     double adjoint;
-    double* buffer;  ///< null until the reverse loop first adds to it
+    const double* buffer;  ///< null until something arrives
   };
   bool is_tensor() const noexcept { return (flags & kTensorOutput) != 0; }
 };

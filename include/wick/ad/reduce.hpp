@@ -64,30 +64,41 @@ inline void sum_run(const UnaryPayload& base, const double* x, double* out) {
 }
 
 /// Adds the row g[width] times `scale` to each of `n` rows.
-WICK_NOINLINE inline void add_to_rows(Index n, Index width, double scale, const double* g, double* to) {
+WICK_NOINLINE inline void add_to_rows(Index n, Index width, double scale, const double* g, double* to, bool fresh) {
   if (width >= 8) {
-    for (Index r = 0; r < n; ++r) add_scaled(width, scale, g, to + r * width);
+    for (Index r = 0; r < n; ++r) add_scaled(width, scale, g, to + r * width, fresh);
     return;
   }
   alignas(64) double tile[64];
   for (Index e = 0; e < 8 * width; ++e) tile[e] = scale * g[e % width];
   Index r = 0;
-  for (; r + 8 <= n; r += 8) add_array(8 * width, tile, to + r * width);
-  add_array((n - r) * width, tile, to + r * width);
+  for (; r + 8 <= n; r += 8) add_scaled(8 * width, 1.0, tile, to + r * width, fresh);
+  add_scaled((n - r) * width, 1.0, tile, to + r * width, fresh);
 }
 
-inline void sum_pull(const UnaryPayload& base, const double* g, const double*, const double*, double* to) {
+inline void sum_put(const UnaryPayload& base, const double* g, const double*, const double*, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   const double scale = 1.0 / e.divisor;
+  alignas(64) double same[8];
   for (Index o = 0; o < e.outer; ++o) {
-    if (e.inner == 1)
-      add_constant(e.n, scale * g[o], to + o * e.n);
-    else
-      add_to_rows(e.n, e.inner, scale, g + o * e.inner, to + o * e.n * e.inner);
+    if (e.inner == 1) {
+      Packet(g[o]).store(same);
+      add_scaled(e.n, scale, same, to + o * e.n, fresh, 0);
+    } else {
+      add_to_rows(e.n, e.inner, scale, g + o * e.inner, to + o * e.n * e.inner, fresh);
+    }
   }
 }
+/// The adjoint of everything summed is one number.
+inline void sum_backward(Tape& tape, std::uint32_t i) {
+  const auto& e = *static_cast<const ReducePayload*>(tape[i].payload);
+  if (e.outer != 1 || e.inner != 1 || !tape.lends(e.in)) return unary_backward(tape, i);
+  double* packet = tape.arena().doubles(8);
+  Packet(*tape.arrived(i) * (1.0 / e.divisor)).store(packet);
+  tape.lend(tape[e.in], packet, true);
+}
 
-inline constexpr UnaryFns sum_fns = unary_fns("sum", &sum_run, &sum_pull, second_linear);
+inline constexpr UnaryFns sum_fns = unary_fns("sum", &sum_run, &sum_put, second_linear, &sum_backward);
 
 /// What is subtracted before exp: the largest element, or 0 where that is infinite or NaN.
 template <class V>
@@ -151,7 +162,7 @@ inline void logsumexp_run(const UnaryPayload& base, const double* x, double* out
 }
 
 /// The weights are exp(x − out); where out is −∞ no element counts, and 0 · NaN must not arise.
-inline void logsumexp_pull(const UnaryPayload& base, const double* g, const double* x, const double* out, double* to) {
+inline void logsumexp_put(const UnaryPayload& base, const double* g, const double* x, const double* out, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   const Packet nothing(-kInf);
   for (Index o = 0; o < e.outer; ++o)
@@ -164,7 +175,7 @@ inline void logsumexp_pull(const UnaryPayload& base, const double* g, const doub
         const Packet y = load_at(out + o * e.inner, e.inner != 1, i, width),
                      gi = load_at(g + o * e.inner, e.inner != 1, i, width);
         const Packet d = where(y == nothing, Packet(0.0), adjoint_product(gi, exp(load_at(xr, true, i, width) - y)));
-        store_at(tr, i, width, load_at(tr, true, i, width) + d);
+        add_at(tr, i, width, d, fresh);
       }
       if (e.inner == 1) break;
     }
@@ -201,7 +212,7 @@ WICK_COLD inline void logsumexp_pull_second(SecondPass& pass, std::uint32_t i) {
 }
 #endif
 inline constexpr UnaryFns logsumexp_fns =
-    unary_fns("logsumexp", &logsumexp_run, &logsumexp_pull, {WICK_SECOND(SecondKind::own, &logsumexp_tangent, &logsumexp_pull_second)});
+    unary_fns("logsumexp", &logsumexp_run, &logsumexp_put, {WICK_SECOND(SecondKind::own, &logsumexp_tangent, &logsumexp_pull_second)});
 
 /// An operation along one dimension whose result has the shape of its argument.
 WICK_NOINLINE inline Tensor along(const UnaryFns& f, const Tensor& x, Index dim) {

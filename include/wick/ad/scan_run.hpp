@@ -147,7 +147,7 @@ WICK_NOINLINE void scan_reverse(const double* jacobian, Index first, Index steps
 inline void scan_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const ScanPayload*>(tape[i].payload);
   const ScanSpec& s = *p.spec;
-  const double* g = tape.adjoint(i);
+  const double* g = tape.arrived(i);
   ScanRun run;
   scan_bind(tape, p, 0, run);
   ScanAdjoint adjoint;

@@ -44,9 +44,9 @@ class SecondPass {
     if (!tape_[i].is_tensor()) return &side_[i].adjoint;
     return side_[i].buffer;
   }
-  const double* adjoint_tangent(std::uint32_t i) noexcept {
+  const double* adjoint_tangent(std::uint32_t i) {
     if (!tape_[i].is_tensor()) return &tape_[i].adjoint;
-    return tape_[i].buffer;
+    return tape_[i].buffer == nullptr ? nullptr : tape_.arrived(i);
   }
   /// Where the tangent of the adjoint of record `i` is summed; null for records that need none.
   double* pull_to(std::uint32_t i) { return tape_.adjoint(i); }
@@ -81,7 +81,7 @@ class SecondPass {
     for (std::uint32_t i = 1; i < tape_.size(); ++i) {
       Record& r = tape_[i];
       if (r.is_tensor())
-        side_[i].buffer = r.buffer;
+        side_[i].buffer = r.buffer == nullptr ? nullptr : tape_.arrived(i);
       else
         side_[i].adjoint = r.adjoint;
     }
@@ -105,7 +105,7 @@ class SecondPass {
   struct Side {
     double value = 0, adjoint = 0;
     Block* block = nullptr;
-    double* buffer = nullptr;
+    const double* buffer = nullptr;
   };
   const double* side_data(std::uint32_t i) noexcept { return side_[i].block != nullptr ? side_[i].block->data : &side_[i].value; }
   /// Values and tangents change places, so that a linear operation computes tangents as it computes values.

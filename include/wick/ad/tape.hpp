@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include <wick/ad/arena.hpp>
+#include <wick/ad/loops.hpp>
 #include <wick/ad/record.hpp>
 
 namespace wick::inline WICK_ABI::detail {
@@ -53,6 +54,7 @@ class Tape {
   WICK_NOINLINE void close() noexcept {
     for (std::uint32_t i = 1; i < size_; ++i) {
       if (!records_[i].is_tensor()) continue;
+      if (WICK_UNLIKELY((records_[i].flags & kHandedOver) != 0)) drop_handed_over(records_[i]);
       Block* b = records_[i].block;
       if (b->shared)
         release(b);
@@ -103,8 +105,49 @@ class Tape {
     Record& r = records_[i];
     if (r.kind != Kind::differentiable) return nullptr;
     if (!r.is_tensor()) return &r.adjoint;
-    if (r.buffer == nullptr) r.buffer = arena_.zeros(r.block->numel);
-    return r.buffer;
+    if (r.buffer == nullptr || (r.flags & (kUniform | kBorrowed)) != 0) own_adjoint(r);
+    return const_cast<double*>(r.buffer);  // it is the record's own
+  }
+  /// The same for somebody who sees to every element: where nothing has arrived the memory is `fresh`, without a value, to be stored to.
+  struct Sink {
+    double* to;
+    bool fresh;
+  };
+  WICK_NOINLINE Sink sink(std::uint32_t i) {
+    Record& r = records_[i];
+    if (!r.is_tensor() || r.kind != Kind::differentiable || r.buffer != nullptr) return {adjoint(i), false};
+    double* to = adjoint_room(r);
+    r.buffer = to;
+    return {to, true};
+  }
+  /// What has arrived at the differentiable record `i`, to be read: all elements (`arrived`), or as packets, where `step` is 0 if they are all one number.
+  const double* arrived(std::uint32_t i) {
+    const Record& r = records_[i];
+    return r.is_tensor() && r.buffer != nullptr && (r.flags & kUniform) == 0 ? r.buffer : adjoint(i);
+  }
+  struct Arrived {
+    const double* at;
+    Index step;
+  };
+  Arrived arrived_packets(std::uint32_t i) {
+    const Record& r = records_[i];
+    return r.is_tensor() && (r.flags & kUniform) != 0 ? Arrived{r.buffer, 0} : Arrived{arrived(i), 8};
+  }
+  /// Lends an array that does not change while the recording lives as the adjoint of a tensor at which nothing has arrived.
+  bool lends(std::uint32_t i) const noexcept {
+    const Record& r = records_[i];
+    return r.is_tensor() && r.kind == Kind::differentiable && r.buffer == nullptr;
+  }
+  void lend(Record& r, const double* x, bool uniform) noexcept {
+    r.buffer = x;
+    r.flags |= uniform ? kUniform | kBorrowed : kBorrowed;
+  }
+  /// The adjoint of the differentiable tensor `i` += g x; x stays as it is while the recording lives.
+  WICK_NOINLINE void add_to_adjoint(std::uint32_t i, double g, const double* x) {
+    Record& r = records_[i];
+    if (g == 1 && r.buffer == nullptr) return lend(r, x, false);
+    const Sink s = sink(i);
+    add_scaled(r.block->numel, g, x, s.to, s.fresh);
   }
 
   /// An object that lives as long as the recording: what a payload needs that is not trivially destructible.
@@ -141,14 +184,39 @@ class Tape {
   /// Forgets all adjoints, so that `backward` can start from other seeds.
   void clear_adjoints() noexcept {
     for (std::uint32_t i = 1; i < size_; ++i) {
-      if (records_[i].is_tensor())
-        records_[i].buffer = nullptr;
-      else
-        records_[i].adjoint = 0;
+      Record& r = records_[i];
+      if (!r.is_tensor()) {
+        r.adjoint = 0;
+        continue;
+      }
+      if ((r.flags & kHandedOver) != 0) drop_handed_over(r);
+      r.buffer = nullptr;
+      r.flags &= kTensorOutput | kHandedOver;
     }
   }
 
  private:
+  double* adjoint_room(Record& r) {
+    if ((r.flags & kHandedOver) == 0) return arena_.doubles(r.block->numel);
+    if (r.payload == nullptr) r.payload = make_block(r.block->shape);
+    return static_cast<Block*>(r.payload)->data;
+  }
+  WICK_NOINLINE void own_adjoint(Record& r) {
+    const double* was = r.buffer;
+    double* to = adjoint_room(r);
+    const Index n = r.block->numel;
+    if (was == nullptr || (r.flags & kUniform) != 0) {
+      fill_array(n, was == nullptr ? 0.0 : *was, to);
+    } else {
+      copy_rows(1, n, was, 0, to, 0);
+    }
+    r.buffer = to;
+    r.flags &= kTensorOutput | kHandedOver;
+  }
+  static void drop_handed_over(Record& r) noexcept {
+    if (r.payload != nullptr) release(static_cast<Block*>(r.payload));
+    r.payload = nullptr;
+  }
   WICK_COLD void drop_kept() noexcept {
     while (kept_ != nullptr) {
       Kept* k = kept_;

@@ -48,7 +48,7 @@ inline void draw_adjoint(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<DrawPayload*>(tape[i].payload);
   double* adjoint[kMaxDrawn] = {};
   for (unsigned k = 0; k < p.spec->arity; ++k) adjoint[k] = tape.adjoint(p.in[k]);
-  p.spec->pull(tape.shape(i), tape.adjoint(i), tape.data(i), draw_inputs(tape, p), adjoint);
+  p.spec->pull(tape.shape(i), tape.arrived(i), tape.data(i), draw_inputs(tape, p), adjoint);
 }
 inline constexpr OpFns draw_ops{"draw", &draw_rerun, &draw_adjoint};
 

@@ -120,7 +120,7 @@ inline void gather_log_adjoint(Tape& tape, std::uint32_t i) {
   double* to = tape.adjoint(p.rows);
   if (to == nullptr) return;
   const Rows rows(tape.data(p.rows), tape.shape(p.rows), p.logits);
-  const double* g = tape.adjoint(i);
+  const double* g = tape.arrived(i);
   double* through = tape.arena().zeros(rows.count);  // Σ of the adjoints that pass the row's norm
   for_each_lookup(gather_shape(p), rows, tape.data(p.value), tape.shape(p.value), p.mask == 0 ? nullptr : tape.data(p.mask),
                   p.mask == 0 ? nullptr : &tape.shape(p.mask), [&](Index at, Index row, Index k, bool counted) {

@@ -59,7 +59,7 @@ inline void location_scale_adjoint(Tape& tape, std::uint32_t i) {
     if (double* to = tape.adjoint(p.scale)) *to += g * p.e_scalar;
     return;
   }
-  const double* g = tape.adjoint(i);
+  const double* g = tape.arrived(i);
   const Index n = tape.numel(i);
   if (double* to = p.loc != 0 ? tape.adjoint(p.loc) : nullptr) {
     if (tape.numel(p.loc) == n)

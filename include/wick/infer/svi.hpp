@@ -233,7 +233,7 @@ inline void SviState::collect(Tape& tape) {
       if (!r.is_tensor())
         *to += r.adjoint;
       else if (r.buffer != nullptr)
-        add_array(n, r.buffer, to);
+        add_array(n, tape.arrived(p->record()), to);
     } else if (WICK_UNLIKELY(p->inside() == tape.run())) {
       p->raise_nested();
     }
