@@ -45,6 +45,16 @@ const std::vector<int>& places_by_hand(Eigen::Index n) {
   for (Eigen::Index i = 0; i < n; ++i) made.back().push_back(static_cast<int>(place(i, n)));
   return made.back();
 }
+/// 0 or 1.
+double chosen(double z) { return z < 1 ? 1.0 : 0.0; }
+const Tensor& mask(const Tensor& like) {
+  static std::vector<Tensor> made;
+  for (const Tensor& t : made)
+    if (t.numel() == like.numel()) return t;
+  std::vector<double> m;
+  for (Index i = 0; i < like.numel(); ++i) m.push_back(chosen(number(i, 1.0)));
+  return made.emplace_back(m);
+}
 const Tensor& digits(const Tensor& like) {
   static std::vector<Tensor> made;
   for (const Tensor& t : made)
@@ -96,7 +106,7 @@ const std::vector<Row> table = {
     WICK_OPS_ONE("clamp", clamp(x, 0.5, 1.5), x.max(0.5).min(1.5), (x >= 0.5 && x <= 1.5).select(w, 0.0)),
     WICK_OPS_TWO("maximum", maximum(x, z), x.max(z), (x > z).select(w, 0.0), (x > z).select(Array::PlainObject::Zero(w.size()), w)),
     WICK_OPS_TWO("minimum", minimum(x, z), x.min(z), (x < z).select(w, 0.0), (x < z).select(Array::PlainObject::Zero(w.size()), w)),
-    WICK_OPS_TWO("where", where(x < 1.0, x, z), (x < 1.0).select(x, z), (x < 1.0).select(w, 0.0), (x < 1.0).select(Array::PlainObject::Zero(w.size()), w)),
+    WICK_OPS_ONE("where", where(mask(x), x, z), (z < 1.0).select(x, z), (z < 1.0).select(w, 0.0)),
     WICK_OPS_FLAT("less", x < z, (x < z).cast<double>()),
     WICK_OPS_FLAT("floor", floor(x), x.floor()),
     WICK_OPS_FLAT("round", round(x), x.rint()),
@@ -107,7 +117,9 @@ const std::vector<Row> table = {
     WICK_OPS_ONE("sum", sum(x), x.sum(), w[0]),
     WICK_OPS_ONE("mean", mean(x), x.mean(), w[0] / static_cast<double>(x.size())),
     WICK_OPS_ONE("logsumexp", logsumexp(x), x.maxCoeff() + std::log((x - x.maxCoeff()).exp().sum()), w[0] * (x - y[0]).exp()),
-    WICK_OPS_ONE("prod", prod(x), x.prod(), w[0] * y[0] / x),
+    {"prod", WICK_OPS_OURS(prod(x)), WICK_OPS_HAND(y = x.prod()), WICK_OPS_HAND(dx = w[0] * y[0] / x), false, {1000}},  // of more it is 0
+    {"prod_of_rows", WICK_OPS_OURS(prod(rows_of(x), -1)), WICK_OPS_HAND(y.matrix() = rows_of(x).rowwise().prod()),
+     WICK_OPS_HAND(rows_of(dx) = (w * y).matrix().replicate(1, kColumns).cwiseQuotient(rows_of(x)))},
     {"max", WICK_OPS_OURS(max(x)), WICK_OPS_HAND(y = x.maxCoeff()), WICK_OPS_HAND(Eigen::Index at = 0; x.maxCoeff(&at); dx.setZero(); dx[at] = w[0])},
     {"min", WICK_OPS_OURS(min(x)), WICK_OPS_HAND(y = x.minCoeff()), WICK_OPS_HAND(Eigen::Index at = 0; x.minCoeff(&at); dx.setZero(); dx[at] = w[0])},
     {"argmax", WICK_OPS_OURS(argmax(x)), WICK_OPS_HAND(Eigen::Index at = 0; x.maxCoeff(&at); y = static_cast<double>(at)), nullptr},
@@ -135,7 +147,7 @@ const std::vector<Row> table = {
     {"stack_tensors", WICK_OPS_OURS(stack_tensors({x, z})), WICK_OPS_HAND(y.head(x.size()) = x; y.tail(x.size()) = z),
      WICK_OPS_HAND(dx = w.head(x.size()); dz = w.tail(x.size())), true},
     {"cat", WICK_OPS_OURS(cat({x, z})), WICK_OPS_HAND(y.head(x.size()) = x; y.tail(x.size()) = z), WICK_OPS_HAND(dx = w.head(x.size()); dz = w.tail(x.size())), true},
-    {"split", WICK_OPS_OURS(split<2>(x)[1]), WICK_OPS_HAND(y = x.tail(x.size() / 2)), WICK_OPS_HAND(dx.head(x.size() / 2) = 0.0; dx.tail(x.size() / 2) = w)},
+    {"split", WICK_OPS_OURS(split<2>(x)[1]), WICK_OPS_HAND(dz.head(x.size() / 2) = x.head(x.size() / 2); y = x.tail(x.size() / 2)), WICK_OPS_HAND(dx.head(x.size() / 2) = 0.0; dx.tail(x.size() / 2) = w)},
     {"slice", WICK_OPS_OURS(slice(x, 0, 10, x.numel() - 10)), WICK_OPS_HAND(y = x.segment(10, x.size() - 20)),
      WICK_OPS_HAND(dx.head(10) = 0.0; dx.segment(10, x.size() - 20) = w; dx.tail(10) = 0.0)},
     {"pad", WICK_OPS_OURS(pad(x, 0, 8, 8)), WICK_OPS_HAND(y.head(8) = 0.0; y.segment(8, x.size()) = x; y.tail(8) = 0.0), WICK_OPS_HAND(dx = w.segment(8, x.size()))},
@@ -150,7 +162,7 @@ const std::vector<Row> table = {
     {"scatter_add", WICK_OPS_OURS(scatter_add(x, places(x), z)),
      WICK_OPS_HAND(const auto& at = places_by_hand(x.size()); y = x; for (std::size_t i = 0; i < at.size(); ++i) y.data()[at[i]] += z.data()[i]),
      WICK_OPS_HAND(const auto& at = places_by_hand(x.size()); dx = w; for (std::size_t i = 0; i < at.size(); ++i) dz.data()[i] = w.data()[at[i]]), true},
-    {"masked_select", WICK_OPS_OURS(masked_select(x, z < 1.0)), WICK_OPS_HAND(Eigen::Index k = 0; for (Eigen::Index i = 0; i < x.size(); ++i) if (z[i] < 1) y[k++] = x[i]),
+    {"masked_select", WICK_OPS_OURS(masked_select(x, mask(x))), WICK_OPS_HAND(Eigen::Index k = 0; for (Eigen::Index i = 0; i < x.size(); ++i) if (z[i] < 1) y[k++] = x[i]),
      WICK_OPS_HAND(Eigen::Index k = 0; for (Eigen::Index i = 0; i < x.size(); ++i) dx[i] = z[i] < 1 ? w[k++] : 0.0)},
     {"conv1d", WICK_OPS_OURS(conv1d(reshape(x, {1, -1}), reshape(slice(z, 0, 0, 8), {1, 1, 8}))), WICK_OPS_HAND(const Eigen::Index n = x.size() - 7;
        y.head(n) = z[0] * x.head(n) + z[1] * x.segment(1, n) + z[2] * x.segment(2, n) + z[3] * x.segment(3, n) + z[4] * x.segment(4, n) +

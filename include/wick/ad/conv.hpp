@@ -23,45 +23,82 @@ WICK_INLINE void for_each_tap(const ConvPayload& p, F each) {
         for (Index k = 0; k < p.width; ++k) each((b * p.to + o) * p.n, (o * p.from + i) * p.width + k, (b * p.from + i) * p.size + k);
 }
 
-/// Adds the convolution to `out`.
-WICK_NOINLINE inline void conv_add(const ConvPayload& p, const double* x, const double* w, double* out) {
-  if (p.stride != 1) {
+/// y[t] += Σ taps[q] from[t + q direction].
+template <Index... Q>
+WICK_NOINLINE void conv_taps(Index n, const double* from, Index direction, const double* taps, double* y, bool fresh, std::integer_sequence<Index, Q...>) {
+  Index t = 0;
+  for (; t + 8 <= n; t += 8) {
+    Packet s = present(y + t, fresh);
+    ((s = mul_add(Packet(taps[Q]), Packet::load(from + t + Q * direction), s)), ...);
+    s.store(y + t);
+  }
+  for (; t < n; ++t) {
+    double s = present_number(y + t, fresh);
+    ((s += taps[Q] * from[t + Q * direction]), ...);
+    y[t] = s;
+  }
+}
+/// Any number of taps, eight at a time: y is loaded and stored once for them.
+inline void conv_row(Index n, const double* from, Index direction, const double* taps, Index width, double* y, bool fresh) {
+  for (; width > 0; fresh = false) {
+    const Index some = width >= 8 ? 8 : width >= 4 ? 4 : 1;
+    if (some == 8)
+      conv_taps(n, from, direction, taps, y, fresh, std::make_integer_sequence<Index, 8>{});
+    else if (some == 4)
+      conv_taps(n, from, direction, taps, y, fresh, std::make_integer_sequence<Index, 4>{});
+    else
+      add_scaled(n, *taps, from, y, fresh);
+    taps += some;
+    from += some * direction;
+    width -= some;
+  }
+}
+
+/// Adds the convolution to `out`, or stores it there.
+WICK_NOINLINE inline void conv_add(const ConvPayload& p, const double* x, const double* w, double* out, bool fresh = false) {
+  if (p.stride != 1 || p.from == 0) {
+    if (fresh) fill_array(p.batch * p.to * p.n, 0.0, out);
     for_each_tap(p, [&](Index row, Index tap, Index first) WICK_LAMBDA_INLINE {
       for (Index t = 0; t < p.n; ++t) out[row + t] += w[tap] * x[first + p.stride * t];
     });
     return;
   }
-  // Four taps at a time: the row of the result is loaded and stored once for them.
   for (Index b = 0; b < p.batch; ++b)
     for (Index o = 0; o < p.to; ++o)
-      for (Index i = 0; i < p.from; ++i) {
-        double* const y = out + (b * p.to + o) * p.n;
-        const double *from = x + (b * p.from + i) * p.size, *taps = w + (o * p.from + i) * p.width;
-        Index k = 0;
-        for (; k + 4 <= p.width; k += 4, from += 4, taps += 4) {
-          const Packet w0(taps[0]), w1(taps[1]), w2(taps[2]), w3(taps[3]);
-          Index t = 0;
-          for (; t + 8 <= p.n; t += 8) {
-            const Packet s = mul_add(w1, Packet::load(from + t + 1), mul_add(w0, Packet::load(from + t), Packet::load(y + t)));
-            mul_add(w3, Packet::load(from + t + 3), mul_add(w2, Packet::load(from + t + 2), s)).store(y + t);
-          }
-          for (; t < p.n; ++t) y[t] += taps[0] * from[t] + taps[1] * from[t + 1] + (taps[2] * from[t + 2] + taps[3] * from[t + 3]);
-        }
-        for (; k < p.width; ++k) add_scaled(p.n, *taps++, from++, y);
-      }
+      for (Index i = 0; i < p.from; ++i)
+        conv_row(p.n, x + (b * p.from + i) * p.size, 1, w + (o * p.from + i) * p.width, p.width, out + (b * p.to + o) * p.n, fresh && i == 0);
 }
-inline void conv_run(const ConvPayload& p, const double* x, const double* w, double* out) {
-  for (Index i = 0; i < p.batch * p.to * p.n; ++i) out[i] = 0;
-  conv_add(p, x, w, out);
-}
-WICK_NOINLINE inline void conv_pull(const ConvPayload& p, const double* g, const double* x, const double* w, double* to_x, double* to_w) {
-  for_each_tap(p, [&](Index row, Index tap, Index first) {
-    if (p.stride == 1) {
-      // What leads to an adjoint of 0 leaves no trace, whatever the tap is.
-      if (to_x != nullptr && std::abs(w[tap]) < kInf) add_scaled(p.n, w[tap], g + row, to_x + first);
-      if (to_w != nullptr) to_w[tap] += dot_array(p.n, g + row, x + first);
-      if (to_x == nullptr || std::abs(w[tap]) < kInf) return;
+inline void conv_run(const ConvPayload& p, const double* x, const double* w, double* out) { conv_add(p, x, w, out, true); }
+
+/// to[t + k] += w[k] g[t] in one row: for each element the taps that reach it.
+inline void conv_spread(const ConvPayload& p, const double* g, const double* w, double* to, bool fresh) {
+  const Index edge = p.width - 1, inside = p.n - edge;  // elements [edge, n) get all taps
+  const auto careful = [&](Index first, Index last) {
+    for (Index s = first; s < last; ++s) {
+      double sum = present_number(to + s, fresh);
+      for (Index k = 0; k < p.width; ++k)
+        if (s - k >= 0 && s - k < p.n) sum += w[k] * g[s - k];
+      to[s] = sum;
     }
+  };
+  if (inside <= 0) return careful(0, p.n + edge);
+  careful(0, edge);
+  conv_row(inside, g + edge, -1, w, p.width, to + edge, fresh);
+  careful(p.n, p.n + edge);
+}
+WICK_NOINLINE inline void conv_pull(const ConvPayload& p, const double* g, const double* x, const double* w, double* to_x, double* to_w, bool fresh = false) {
+  // What leads to an adjoint of 0 leaves no trace, whatever the tap is.
+  const bool rows = p.stride == 1 && p.size == p.n + p.width - 1 && p.to > 0 && all_finite(p.to * p.from * p.width, w);
+  if (to_x != nullptr && fresh && !rows) fill_array(p.batch * p.from * p.size, 0.0, to_x);
+  for (Index b = 0; rows && to_x != nullptr && b < p.batch; ++b)
+    for (Index o = 0; o < p.to; ++o)
+      for (Index i = 0; i < p.from; ++i)
+        conv_spread(p, g + (b * p.to + o) * p.n, w + (o * p.from + i) * p.width, to_x + (b * p.from + i) * p.size, fresh && o == 0);
+  if (rows) to_x = nullptr;
+  if (to_x == nullptr && to_w == nullptr) return;
+  for_each_tap(p, [&](Index row, Index tap, Index first) {
+    if (p.stride == 1 && to_w != nullptr) to_w[tap] += dot_array(p.n, g + row, x + first);
+    if (p.stride == 1 && to_x == nullptr) return;
     for (Index t = 0; t < p.n; ++t) {
       const double gt = g[row + t];
       if (to_x != nullptr) to_x[first + p.stride * t] += adjoint_product(gt, w[tap]);
@@ -75,7 +112,8 @@ inline void conv_forward(Tape& tape, std::uint32_t i) {
 }
 inline void conv_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const ConvPayload*>(tape[i].payload);
-  conv_pull(p, tape.arrived(i), tape.data(p.x), tape.data(p.w), tape.adjoint(p.x), tape.adjoint(p.w));
+  const Tape::Sink to_x = tape.differentiable(p.x) ? tape.sink(p.x) : Tape::Sink{nullptr, false};
+  conv_pull(p, tape.arrived(i), tape.data(p.x), tape.data(p.w), to_x.to, tape.adjoint(p.w), to_x.fresh);
 }
 #if defined(WICK_SECOND_ORDER)
 WICK_COLD inline void conv_tangent(SecondPass& pass, std::uint32_t i) {

@@ -180,8 +180,36 @@ WICK_NOINLINE inline void add_rows(Index rows, Index width, const double* from, 
   for (Index r = 0; r < rows; ++r) add_array(width, from + r * from_stride, to + r * to_stride);
 }
 
+inline constexpr Index kPanel = 64;  // columns whose running sums stay in the fastest memory
+
+/// to[j] += the sum of column j of rows [0, n), at most a panel wide. Fewer than eight columns are read as one stream
+/// of packets: eight rows are `width` packets, of which element e belongs to column e mod width.
+inline void sum_panel(const double* x, Index n, Index width, Index stride, double* to) {
+  alignas(64) double acc[kPanel];
+  for (Index j = 0; j < kPanel; ++j) acc[j] = 0;
+  Index r = 0;
+  if (width < 8 && width == stride) {
+    for (; r + 8 <= n; r += 8) add_array(8 * width, x + r * width, acc);
+    for (Index e = 0; e < 8 * width; ++e) to[e % width] += acc[e];
+    for (; r < n; ++r)
+      for (Index j = 0; j < width; ++j) to[j] += x[r * width + j];
+    return;
+  }
+  for (; r + 4 <= n; r += 4) {
+    const double* p = x + r * stride;
+    Index j = 0;
+    for (; j + 8 <= width; j += 8, p += 8)
+      (Packet::load(acc + j) +
+       ((Packet::load(p) + Packet::load(p + stride)) + (Packet::load(p + 2 * stride) + Packet::load(p + 3 * stride))))
+          .store(acc + j);
+    for (; j < width; ++j, ++p) acc[j] += (p[0] + p[stride]) + (p[2 * stride] + p[3 * stride]);
+  }
+  for (; r < n; ++r) add_array(width, x + r * stride, acc);
+  for (Index j = 0; j < width; ++j) to[j] += acc[j];
+}
+
 /// The sum of a few elements, in an order that depends on `n` alone.
-WICK_NOINLINE inline double sum_chunk(const double* x, Index n) {
+WICK_INLINE double sum_chunk_inline(const double* x, Index n) {
   double rest = 0;
   Index i = 0;
   if (n >= 8) {
@@ -199,6 +227,7 @@ WICK_NOINLINE inline double sum_chunk(const double* x, Index n) {
   for (; i < n; ++i) tail += x[i];
   return rest + tail;
 }
+WICK_NOINLINE inline double sum_chunk(const double* x, Index n) { return sum_chunk_inline(x, n); }
 /// The sum of any number of elements: chunks of 2,048 combined pairwise.
 WICK_NOINLINE inline double sum_array(const double* x, Index n) {
   if (WICK_LIKELY(n <= kChunk)) return sum_chunk(x, n);

@@ -66,8 +66,13 @@ struct TanhOp {
 };
 struct SigmoidOp {
   template <class V> static V f(const V& a) { return sigmoid(a); }
-  // σ(−x) is computed anew: 1 − y has no digits left where y is near 1.
-  template <class V> static V d(const V& g, const V& a, const V& y) { return g * y * sigmoid(-a); }
+  // σ(−x) is 1 − y, but computed anew where y is near 1 and that has few digits left.
+  template <class V> static V d(const V& g, const V& a, const V& y) {
+    V q = V(1.0) - y;
+    const auto flat = a > V(3.0);
+    if (any(flat)) q = where(flat, sigmoid(V(-a)), q);
+    return g * y * q;
+  }
 };
 struct SoftplusOp {
   template <class V> static V f(const V& a) { return softplus(a); }

@@ -37,6 +37,10 @@ struct GatherPayload {
 template <class F>
 WICK_INLINE void for_each_index(const GatherPayload& p, F each) {
   const std::int32_t* at = p.index.view.at;
+  if (p.inner == 1 && p.outer == 1) {
+    for (Index k = 0; k < p.m; ++k) each(k, static_cast<Index>(at[k]));
+    return;
+  }
   if (p.inner == 1) {
     for (Index o = 0, k = 0; o < p.outer; ++o)
       for (const Index end = k + p.m; k < end; ++k) each(k, o * p.n + at[k]);
@@ -71,8 +75,13 @@ inline void scatter_forward(Tape& tape, std::uint32_t i) {
 inline void scatter_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const GatherPayload*>(tape[i].payload);
   const double* g = tape.arrived(i);
-  if (double* to = tape.adjoint(p.in)) add_array(p.outer * p.n * p.inner, g, to);
-  if (double* to = tape.adjoint(p.source)) for_each_index(p, [&](Index k, Index at) WICK_LAMBDA_INLINE { to[k] += g[at]; });
+  if (tape.lends(p.in))
+    tape.lend(tape[p.in], g, false);
+  else if (double* to = tape.adjoint(p.in))
+    add_array(p.outer * p.n * p.inner, g, to);
+  if (!tape.differentiable(p.source)) return;
+  const Tape::Sink s = tape.sink(p.source);
+  for_each_index(p, [&](Index k, Index at) WICK_LAMBDA_INLINE { s.to[k] = present_number(s.to + k, s.fresh) + g[at]; });
 }
 #if defined(WICK_SECOND_ORDER)
 // Linear, but for the indices.
@@ -144,10 +153,8 @@ struct OneHotPayload {
   IndexOperand index;
 };
 inline void one_hot_run(const OneHotPayload& p, double* out) {
-  for (Index k = 0; k < p.index.view.count; ++k, out += p.depth) {
-    for (Index j = 0; j < p.depth; ++j) out[j] = 0;
-    out[p.index.view.at[k]] = 1;
-  }
+  fill_array(p.index.view.count * p.depth, 0.0, out);
+  for (Index k = 0; k < p.index.view.count; ++k, out += p.depth) out[p.index.view.at[k]] = 1;
 }
 inline void one_hot_forward(Tape& tape, std::uint32_t i) {
   auto& p = *static_cast<OneHotPayload*>(tape[i].payload);

@@ -44,10 +44,33 @@ inline void slice_put(const UnaryPayload& base, const double* g, const double*, 
 }
 inline constexpr UnaryFns slice_fns = unary_fns("slice", &slice_run, &slice_put, second_linear);
 
+/// out[j, i] = x[i, j], added where `add`: eight rows of x at a time are eight neighbours in each row of the result.
+WICK_NOINLINE inline void transpose_plane(const double* x, Index ni, Index nj, double* out, bool add) {
+  constexpr Index columns = 64;
+  for (Index j0 = 0; j0 < nj; j0 += columns) {
+    const Index j1 = j0 + columns < nj ? j0 + columns : nj;
+    for (Index i = 0; i < ni; i += 8) {
+      const Index rows = ni - i < 8 ? ni - i : 8;
+      for (Index j = j0; j < j1; ++j) {
+        const double* from = x + i * nj + j;
+        double* to = out + j * ni + i;
+        if (rows == 8 && !add)
+          for (Index r = 0; r < 8; ++r) to[r] = from[r * nj];
+        else
+          for (Index r = 0; r < rows; ++r) to[r] = (add ? to[r] : 0.0) + from[r * nj];
+      }
+    }
+  }
+}
+
 /// out[a, j, b, i, :] = x[a, i, b, j, :], added to `out` when `add`; in tiles, so that both sides stay in cache.
 WICK_NOINLINE inline void swap_axes(const double* x, double* out, const Index (&n)[5], bool add) {
   constexpr Index tile = 16;
   const Index ni = n[1], nb = n[2], nj = n[3], nc = n[4];
+  if (nb == 1 && nc == 1) {
+    for (Index a = 0; a < n[0]; ++a) transpose_plane(x + a * ni * nj, ni, nj, out + a * ni * nj, add);
+    return;
+  }
   for (Index a = 0; a < n[0]; ++a, x += ni * nb * nj * nc, out += ni * nb * nj * nc)
     for (Index b = 0; b < nb; ++b)
       for (Index i0 = 0; i0 < ni; i0 += tile)

@@ -65,8 +65,8 @@ struct MinimumOp {
 };
 struct ClampOp {
   template <class A, class B, class C> static auto f(const A& x, const B& low, const C& high) {
-    const auto y = where((x < low) | (low != low), low, x);
-    return where((y > high) | (high != high), high, y);
+    const auto y = where(x < low, low, x), z = where(y > high, high, y);
+    return where(low == low, where(high == high, z, high), low);
   }
   template <class V> static V da(const V& g, const V& x, const V& low, const V& high) {
     return where((x >= low) & (x <= high), g, where(x == x, V(0.0), x));

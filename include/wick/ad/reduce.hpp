@@ -13,34 +13,6 @@ struct ReducePayload : UnaryPayload {
   double divisor;
 };
 
-inline constexpr Index kPanel = 64;  // columns whose running sums stay in the fastest memory
-
-/// to[j] += the sum of column j of rows [0, n), at most a panel wide. Fewer than eight columns are read as one stream
-/// of packets: eight rows are `width` packets, of which element e belongs to column e mod width.
-inline void sum_panel(const double* x, Index n, Index width, Index stride, double* to) {
-  alignas(64) double acc[kPanel];
-  for (Index j = 0; j < kPanel; ++j) acc[j] = 0;
-  Index r = 0;
-  if (width < 8 && width == stride) {
-    for (; r + 8 <= n; r += 8) add_array(8 * width, x + r * width, acc);
-    for (Index e = 0; e < 8 * width; ++e) to[e % width] += acc[e];
-    for (; r < n; ++r)
-      for (Index j = 0; j < width; ++j) to[j] += x[r * width + j];
-    return;
-  }
-  for (; r + 4 <= n; r += 4) {
-    const double* p = x + r * stride;
-    Index j = 0;
-    for (; j + 8 <= width; j += 8, p += 8)
-      (Packet::load(acc + j) +
-       ((Packet::load(p) + Packet::load(p + stride)) + (Packet::load(p + 2 * stride) + Packet::load(p + 3 * stride))))
-          .store(acc + j);
-    for (; j < width; ++j, ++p) acc[j] += (p[0] + p[stride]) + (p[2 * stride] + p[3 * stride]);
-  }
-  for (; r < n; ++r) add_array(width, x + r * stride, acc);
-  for (Index j = 0; j < width; ++j) to[j] += acc[j];
-}
-
 /// out[j] = the sum of column j of x[n, inner]; chunks of 2,048 rows, so that rounding does not grow with n itself.
 WICK_NOINLINE inline void sum_columns(const double* x, Index n, Index inner, double* out) {
   for (Index j = 0; j < inner; ++j) out[j] = 0;
@@ -53,7 +25,9 @@ WICK_NOINLINE inline void sum_columns(const double* x, Index n, Index inner, dou
 
 inline void sum_run(const UnaryPayload& base, const double* x, double* out) {
   const auto& e = static_cast<const ReducePayload&>(base);
-  for (Index o = 0; o < e.outer; ++o) {
+  const bool few = e.inner == 1 && e.n < 64;
+  for (Index o = 0; few && o < e.outer; ++o) out[o] = sum_chunk_inline(x + o * e.n, e.n);
+  for (Index o = 0; !few && o < e.outer; ++o) {
     if (e.inner == 1)
       out[o] = sum_array(x + o * e.n, e.n);
     else
@@ -81,7 +55,10 @@ inline void sum_put(const UnaryPayload& base, const double* g, const double*, co
   const double scale = 1.0 / e.divisor;
   alignas(64) double same[8];
   for (Index o = 0; o < e.outer; ++o) {
-    if (e.inner == 1) {
+    if (e.inner == 1 && e.n < 64 && fresh) {
+      const double x = 0.0 + scale * g[o];
+      for (Index k = 0; k < e.n; ++k) to[o * e.n + k] = x;
+    } else if (e.inner == 1) {
       Packet(g[o]).store(same);
       add_scaled(e.n, scale, same, to + o * e.n, fresh, 0);
     } else {

@@ -50,6 +50,13 @@ class Walk {
     return false;
   }
 
+  /// Whether it is the same in every run.
+  bool same(unsigned k) const noexcept {
+    for (const Dim& d : outer_)
+      if (d.stride[k] != 0) return false;
+    return true;
+  }
+
   void next() noexcept {
     done_ += length_;
     for (unsigned k = 0; k < count_; ++k)

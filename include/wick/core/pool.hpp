@@ -37,6 +37,7 @@ struct Pool {
   Class classes[kClasses] = {};
   Large large[kLarge] = {};
   std::size_t large_bytes = 0;
+  std::size_t place = 0;  ///< counts large blocks
   bool has_reaper = false;
   bool dead = false;
 

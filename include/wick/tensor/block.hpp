@@ -70,12 +70,19 @@ WICK_INLINE Index checked_numel(const Shape& shape) {
   return n;
 }
 
+// Large data begin at different places of a page: where two arrays lie alike, the processor takes loads from one for dependent on stores to the other.
+inline constexpr std::size_t kLargeData = std::size_t{1} << 15, kPlaces = 7, kPlace = 576;
+
 /// A block of this shape with uninitialised data, count 1, atomic. Throws wick.tensor.E104 for sizes that cannot be.
 WICK_NOINLINE inline Block* make_block(const Shape& shape) {
   const Index n = checked_numel(shape);
-  Block* b = block_here(static_cast<std::size_t>(n) * sizeof(double));
+  const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(double);
+  const bool large = bytes >= kLargeData;
+  Block* b = block_here(WICK_UNLIKELY(large) ? bytes + (kPlaces - 1) * kPlace : bytes);
+  std::size_t at = kHeader;
+  if (WICK_UNLIKELY(large)) at += thread_pool.place++ % kPlaces * kPlace;
   b->numel = n;
-  b->data = reinterpret_cast<double*>(reinterpret_cast<unsigned char*>(b) + kHeader);
+  b->data = reinterpret_cast<double*>(reinterpret_cast<unsigned char*>(b) + at);
   b->shape = shape;
   return b;
 }
