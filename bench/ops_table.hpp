@@ -49,50 +49,48 @@ inline double number(std::int64_t i, double phase) { return 1.1 + std::sin(phase
 /// Arrays that do not all begin at the same place of a page: else the processor takes a load for dependent on a store elsewhere.
 class Room {
  public:
-  Room(std::int64_t n, std::int64_t results)
-      : stride_(((n > results ? n : results) + 8 + 511) / 512 * 512 + 88), memory_(static_cast<double*>(::operator new(static_cast<std::size_t>(stride_ * 6) * sizeof(double), std::align_val_t{64}))),
-        data{at(0, n), at(1, n), at(2, results), at(3, results), at(4, n), at(5, n)} {
-    for (Eigen::Index i = 0; i < stride_ * 6; ++i) memory_.get()[i] = 0;
-    for (Eigen::Index i = 0; i < n; ++i) {
-      data.x[i] = number(i, 0.0);
-      data.z[i] = number(i, 1.0);
-    }
-    for (Eigen::Index i = 0; i < results; ++i) data.w[i] = number(i, 2.0);
+  explicit Room(std::int64_t n)
+      : n_(n), stride_((2 * n + 24 + 511) / 512 * 512 + 88), memory_(static_cast<double*>(::operator new(static_cast<std::size_t>(stride_ * 6) * sizeof(double), std::align_val_t{64}))) {
+    for (std::int64_t i = 0; i < stride_ * 6; ++i) memory_.get()[i] = number(i % stride_, static_cast<double>(i / stride_));
   }
+  std::int64_t size() const { return n_; }
+  Data data(std::int64_t results) const { return {at(0, n_), at(1, n_), at(2, results), at(3, results), at(4, n_), at(5, n_)}; }
 
  private:
   struct Free {
     void operator()(double* p) const { ::operator delete(p, std::align_val_t{64}); }
   };
-  Array at(std::int64_t k, std::int64_t n) { return {memory_.get() + k * stride_, n}; }
-  std::int64_t stride_;
+  Array at(std::int64_t k, std::int64_t n) const { return {memory_.get() + k * stride_, n}; }
+  std::int64_t n_, stride_;
   std::unique_ptr<double, Free> memory_;
-
- public:
-  Data data;
 };
 
 inline Tensor tensor_of(const Array& a) { return wick::from_values({a.size()}, std::vector<double>(a.data(), a.data() + a.size())); }
+/// The arguments of both sides for n elements; made once for all rows.
+struct Setting {
+  Tensor x, z, w;
+  Data data;
+  Setting(const Row& row, std::int64_t n) : x(shared(room(n).data(1).x, 0)), z(shared(room(n).data(1).z, 1)), data(room(n).data(row.ours(x, z).numel())) {
+    w = row.ours(x, z).dim() == 0 ? Tensor(data.w[0]) : shared(data.w, 2);
+  }
+  static const Room& room(std::int64_t n) {
+    static std::vector<std::unique_ptr<Room>> made;
+    for (const auto& r : made)
+      if (r->size() == n) return *r;
+    return *made.emplace_back(new Room(n));
+  }
+  static Tensor shared(const Array& a, int which) {
+    static std::vector<std::pair<int, Tensor>> made;
+    for (const auto& [k, t] : made)
+      if (k == which && t.numel() == a.size()) return t;
+    return made.emplace_back(which, tensor_of(a)).second;
+  }
+};
 inline Tensor weigh(const Row& row, const Tensor& x, const Tensor& z, const Tensor& w) {
   const Tensor y = row.ours(x, z);
   if (y.dim() == 0) return y * w;
   return dot(y.dim() == 1 ? y : reshape(y, {-1}), w);
 }
-/// The arguments of both sides for n elements.
-struct Setting {
-  Tensor x, z, w;
-  Room room;
-  Setting(const Row& row, std::int64_t n) : room(n, results(row, n)) {
-    x = tensor_of(room.data.x);
-    z = tensor_of(room.data.z);
-    w = row.ours(x, z).dim() == 0 ? Tensor(room.data.w[0]) : tensor_of(room.data.w);
-  }
-  static std::int64_t results(const Row& row, std::int64_t n) {
-    const Room arguments(n, 1);
-    return row.ours(tensor_of(arguments.data.x), tensor_of(arguments.data.z)).numel();
-  }
-};
-
 inline void expect_near(const char* what, const Tensor& ours, const Array& hand) {
   for (Index i = 0; i < ours.numel(); ++i) {
     const double got = ours.dim() == 0 ? ours.item() : ours.data()[i];
@@ -103,7 +101,7 @@ inline void expect_near(const char* what, const Tensor& ours, const Array& hand)
 }
 inline void check(const Row& row) {
   Setting s(row, 900);
-  Data& d = s.room.data;
+  Data& d = s.data;
   row.value(d);
   expect_near(row.name, row.ours(s.x, s.z), d.y);
   if (row.pull == nullptr) return;
@@ -129,7 +127,7 @@ inline void forward_ours(benchmark::State& state, const Row& row) {
 }
 inline void forward_hand(benchmark::State& state, const Row& row) {
   Setting s(row, state.range(0));
-  measure(state, [&] { row.value(s.room.data); });
+  measure(state, [&] { row.value(s.data); });
 }
 inline void gradient_ours(benchmark::State& state, const Row& row) {
   const Setting s(row, state.range(0));
@@ -142,7 +140,7 @@ inline void gradient_ours(benchmark::State& state, const Row& row) {
 }
 inline void gradient_hand(benchmark::State& state, const Row& row) {
   Setting s(row, state.range(0));
-  Data& d = s.room.data;
+  Data& d = s.data;
   measure(state, [&] {
     row.value(d);
     benchmark::DoNotOptimize((d.y * d.w).sum());

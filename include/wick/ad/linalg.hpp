@@ -65,20 +65,66 @@ void divide_both_sides(const L& l, M& m) {
   l.transpose().template triangularView<Eigen::Upper>().solveInPlace(m);
   l.template triangularView<Eigen::Lower>().template solveInPlace<Eigen::OnTheRight>(m);
 }
-/// Source: Murray, "Differentiation of the Cholesky decomposition" (2016).
+/// Turns G, the derivative with respect to L, into that with respect to the lower triangle of A = L Lᵀ, for a few rows.
+inline void cholesky_reverse_rows(const double* l, Index stride, Index n, double* g) {
+  for (Index j = n; j-- > 0;) {
+    const double d = l[j * (stride + 1)];
+    double& gd = g[j * (stride + 1)];
+    for (Index i = j + 1; i < n; ++i) {
+      double& gc = g[i * stride + j];
+      gd -= l[i * stride + j] * gc / d;
+      gc /= d;
+    }
+    gd /= d;
+    add_scaled(j, -gd, l + j * stride, g + j * stride);
+    for (Index i = j + 1; i < n; ++i) {
+      const double gc = g[i * stride + j];
+      add_scaled(j, -gc, l + i * stride, g + j * stride);
+      add_scaled(j, -gc, l + j * stride, g + i * stride);
+    }
+    gd *= 0.5;
+  }
+}
+/// The same by blocks. Source: Murray, "Differentiation of the Cholesky decomposition" (2016), section 3: twice the work of the decomposition.
+inline void cholesky_reverse(const ConstMatrixMap& l, MatrixMap& g) {
+  constexpr Index rows = 24;
+  const Index n = l.rows();
+  const Scratch memory(rows * rows);
+  for (Index end = n; end > 0;) {
+    const Index size = end < rows ? end : rows, at = end - size, below = n - end;
+    const auto diagonal = l.block(at, at, size, size), left = l.block(at, 0, size, at), corner = l.block(end, 0, below, at), under = l.block(end, at, below, size);
+    auto g_diagonal = g.block(at, at, size, size);
+    if (below > 0) {
+      auto g_under = g.block(end, at, below, size);
+      diagonal.template triangularView<Eigen::Lower>().template solveInPlace<Eigen::OnTheRight>(g_under);
+      MatrixMap product(memory.data(), size, size);
+      product.noalias() = g_under.transpose() * under;
+      g_diagonal.template triangularView<Eigen::Lower>() -= product;
+      if (at > 0) {
+        g.block(end, 0, below, at).noalias() -= g_under * left;
+        g.block(at, 0, size, at).noalias() -= g_under.transpose() * corner;
+      }
+    }
+    cholesky_reverse_rows(l.data() + at * (n + 1), n, size, g.data() + at * (n + 1));
+    if (at > 0) {
+      MatrixMap both(memory.data(), size, size);
+      both = g_diagonal.template selfadjointView<Eigen::Lower>();
+      both.diagonal() *= 2.0;
+      g.block(at, 0, size, at).noalias() -= both * left;
+    }
+    end = at;
+  }
+}
 inline void cholesky_pull(const UnaryPayload& base, const double* g, const double*, const double* y, double* to) {
   const auto& p = static_cast<const SquarePayload&>(base);
   const Index size = p.n * p.n;
-  const Scratch memory(2 * size + 1);
+  const Scratch memory(size + 1);
   for (Index k = 0; k < p.count; ++k, g += size, y += size, to += size) {
-    MatrixMap lower(memory.data(), p.n, p.n), m(memory.data() + size, p.n, p.n);
+    MatrixMap lower(memory.data(), p.n, p.n);
     lower = ConstMatrixMap(g, p.n, p.n).triangularView<Eigen::Lower>();
     if (!any_nonzero(size, lower.data())) continue;
-    const ConstMatrixMap l(y, p.n, p.n);
-    m.noalias() = l.transpose() * lower;
-    halve_lower(m);
-    divide_both_sides(l, m);
-    add_symmetric(m, p.n, to);
+    cholesky_reverse(ConstMatrixMap(y, p.n, p.n), lower);
+    for (Index i = 0; i < p.n; ++i) add_array(i + 1, lower.data() + i * p.n, to + i * p.n);
   }
 }
 #if defined(WICK_SECOND_ORDER)
@@ -186,9 +232,16 @@ inline void solve_run(const SolvePayload& p, const Shape& out, const Shape& sa, 
 /// to -= W Xᵀ, the part that the equations read.
 inline void subtract_outer(const SolvePayload& p, const double* w, const double* x, double* to) {
   if (p.transposed) std::swap(w, x);
+  if (p.m >= 16 && p.triangle == Triangle::none) {
+    MatrixMap(to, p.n, p.n).noalias() -= ConstMatrixMap(w, p.n, p.m) * ConstMatrixMap(x, p.n, p.m).transpose();
+    return;
+  }
   for (Index i = 0; i < p.n; ++i) {
     const Index first = p.triangle == Triangle::upper ? i : 0, last = p.triangle == Triangle::lower ? i + 1 : p.n;
-    for (Index j = first; j < last; ++j) to[i * p.n + j] -= dot(w + i * p.m, x + j * p.m, p.m);
+    if (p.m == 1)
+      add_scaled(last - first, -w[i], x + first, to + i * p.n + first);
+    else
+      for (Index j = first; j < last; ++j) to[i * p.n + j] -= dot(w + i * p.m, x + j * p.m, p.m);
   }
 }
 inline void solve_forward(Tape& tape, std::uint32_t i) {

@@ -65,7 +65,8 @@ struct MinimumOp {
 };
 struct ClampOp {
   template <class A, class B, class C> static auto f(const A& x, const B& low, const C& high) {
-    const auto y = where(x < low, low, x), z = where(y > high, high, y);
+    const auto y = where(x < low, low, x);
+    const auto z = where(y > high, high, y);
     return where(low == low, where(high == high, z, high), low);
   }
   template <class V> static V da(const V& g, const V& x, const V& low, const V& high) {
