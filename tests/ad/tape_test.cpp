@@ -246,6 +246,58 @@ TEST_CASE("tape: adjoints can be cleared and seeded anew", "[ad][tape]") {
   CHECK(g.at({1}) == Approx(std::exp(2.0)));
 }
 
+TEST_CASE("tape: an adjoint that is lent, or one number for all elements, is copied before something is added", "[ad][tape]") {
+  std::vector<double> of_x, of_w;
+  for (int i = 0; i < 300; ++i) {
+    of_x.push_back(0.01 * i - 1.0);
+    of_w.push_back(2.0 - 0.03 * i);
+  }
+  const Tensor x = of_x, w = of_w;
+  const auto near = [&](const char* what, const Tensor& g, auto expected) {
+    INFO(what);
+    bool same = g.numel() == x.numel();
+    for (std::size_t i = 0; same && i < of_x.size(); ++i) same = std::abs(g.data()[i] - expected(of_x[i], of_w[i])) < 1e-12;
+    CHECK(same);
+    CHECK((x.to_vector() == of_x && w.to_vector() == of_w));
+  };
+  const auto of = [&](auto f) { return wick::grad(f)(x); };
+  using wick::cat, wick::dot, wick::exp, wick::reshape, wick::sum;
+  const Tensor kept = of([](const Tensor& y) { return sum(y) + sum(y * y); });
+  near("one number", kept, [](double a, double) { return 1 + 2 * a; });
+  near("an operand", of([&](const Tensor& y) { return dot(y, w) + sum(exp(y)); }), [](double a, double b) { return b + std::exp(a); });
+  near("both operands", of([&](const Tensor& y) { return dot(y + y, w); }), [](double, double b) { return 2 * b; });
+  near("difference", of([&](const Tensor& y) { return dot(y - 3.0 * y, w) - sum(-y); }), [](double, double b) { return 1 - 2 * b; });
+  near("square", of([](const Tensor& y) { return sum(y * y); }), [](double a, double) { return 2 * a; });
+  near("dot with itself", of([](const Tensor& y) { return dot(y, y); }), [](double a, double) { return 2 * a; });
+  near("through shapes", of([&](const Tensor& y) { return dot(reshape(cat({reshape(y, {30, 10}), reshape(y, {30, 10})}), {600}), cat({w, w})) + sum(y); }),
+       [](double, double b) { return 2 * b + 1; });
+  near("the first is kept", kept, [](double a, double) { return 1 + 2 * a; });
+}
+
+TEST_CASE("tape: broadcasting in short runs, over more elements than are worked out at a time", "[ad][tape]") {
+  std::vector<double> of_x, of_r{0.7, 1.2, 1.9}, of_c;
+  for (int i = 0; i < 303; ++i) of_x.push_back(1.5 + std::sin(0.7 * i));
+  for (int i = 0; i < 101; ++i) of_c.push_back(1.4 + std::cos(0.3 * i));
+  const Tensor x = wick::from_values({101, 3}, of_x), r = of_r, c = wick::from_values({101, 1}, of_c);
+  const auto f = [](const Tensor& a, const Tensor& b, const Tensor& d, const Tensor& e) { return wick::sum(pow(a, b) / d + a * b - e * (b + d)); };
+  const auto g = wick::grad(f)(x, r, c, 0.8);
+  double of_number = 0, worst = 0;
+  std::vector<double> row(3, 0.0), column(101, 0.0);
+  for (std::size_t i = 0; i < 101; ++i)
+    for (std::size_t j = 0; j < 3; ++j) {
+      const double a = of_x[3 * i + j], b = of_r[j], d = of_c[i], y = std::pow(a, b) / d;
+      worst = std::max(worst, std::abs(g[0].at({i, j}) - (y * b / a + b)));
+      row[j] += y * std::log(a) + a - 0.8;
+      column[i] += -y / d;
+      of_number -= b + d;
+    }
+  // b + d is of shape (101, 3): each is added up over the other's dimension.
+  for (std::size_t j = 0; j < 3; ++j) worst = std::max(worst, std::abs(g[1].at({j}) - row[j]) / 100);
+  for (std::size_t i = 0; i < 101; ++i) worst = std::max(worst, std::abs(g[2].at({i, 0}) - (column[i] - 3 * 0.8)));
+  CHECK(worst < 1e-12);
+  CHECK(g[3].item() == Approx(of_number).epsilon(1e-12));
+}
+
 TEST_CASE("tape: many tapes at once, and tapes of threads that ended", "[ad][tape]") {
   for (int round = 0; round < 4; ++round) {
     std::vector<std::thread> threads;

@@ -35,7 +35,7 @@ struct Record {
   };
   union {
     double adjoint;
-    const double* buffer;  ///< null until something arrives
+    double* buffer;  ///< null until something arrives; see Tape::arrived
   };
   bool is_tensor() const noexcept { return (flags & kTensorOutput) != 0; }
 };

@@ -106,7 +106,7 @@ class Tape {
     if (r.kind != Kind::differentiable) return nullptr;
     if (!r.is_tensor()) return &r.adjoint;
     if (r.buffer == nullptr || (r.flags & (kUniform | kBorrowed)) != 0) own_adjoint(r);
-    return const_cast<double*>(r.buffer);  // it is the record's own
+    return r.buffer;
   }
   /// The same for somebody who sees to every element: where nothing has arrived the memory is `fresh`, without a value, to be stored to.
   struct Sink {
@@ -139,7 +139,7 @@ class Tape {
     return r.is_tensor() && r.kind == Kind::differentiable && r.buffer == nullptr;
   }
   void lend(Record& r, const double* x, bool uniform) noexcept {
-    r.buffer = x;
+    r.buffer = const_cast<double*>(x);  // nobody writes to what is borrowed
     r.flags |= uniform ? kUniform | kBorrowed : kBorrowed;
   }
   /// The adjoint of the differentiable tensor `i` += g x; x stays as it is while the recording lives.

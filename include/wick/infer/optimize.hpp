@@ -185,7 +185,7 @@ inline void PointProblem::gather(Tape& tape) {
       if (!r.is_tensor())
         *to = r.adjoint;
       else if (r.buffer != nullptr)
-        add_array(p->numel(), r.buffer, to);
+        add_array(p->numel(), tape.arrived(p->record()), to);
     }
     to += p->numel();
   }
