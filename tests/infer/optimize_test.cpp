@@ -139,6 +139,7 @@ TEST_CASE("optimize: what it cannot do is refused, and the parameters are as the
   refused([&] { return optimize(vector, LBFGS(), {.init = {{"z", Tensor{1.0, 2.0}}}})(); }, Is<ShapeError>(), "wick.optim.E623", "z", "shape");
   const auto positive = with_a([] { sample("s", Gamma(2.0, 2.0)); });
   refused([&] { return optimize(positive, LBFGS(), {.init = {{"s", -1.0}}})(); }, Is<DomainError>(), "wick.optim.E626", "s", "inside");
+  refused([&] { return optimize(positive, LBFGS(), {.init = {{"t", 1.0}}})(); }, Is<SiteError>(), "wick.optim.E628", "t", "these names");
   int runs = 0;
   const auto late = with_a([&] {
     if (++runs > 3) sample("late", Normal(0.0, 1.0));

@@ -122,6 +122,11 @@ TEST_CASE("random_module: priors by path, by function, and their densities", "[n
   const auto report = expect_error<ShapeError>([&] { random_module("net", net, Normal(zeros({5}), 1.0)); }, "wick.nn.E520", "net$$$0.weight", "one number");
   INFO(report.text);
   CHECK(report.ok);
+  const std::size_t before = param_store().size();
+  const auto stray = expect_error<SiteError>([&] { random_module("more", Linear(1, 1), {{"weight", Normal(0.0, 1.0)}, {"wieght", Normal(0.0, 1.0)}}); }, "wick.nn.E522", "more", "these paths");
+  INFO(stray.text);
+  CHECK(stray.ok);
+  CHECK(param_store().size() == before);
 }
 
 TEST_CASE("random_module: outside handlers, in plates, and for many draws at once", "[nn][bayes][predictive]") {

@@ -152,6 +152,17 @@ TEST_CASE("Embedding: rows, gradients of repeated ones, padding", "[nn][embeddin
   INFO(report.text);
   CHECK((report.ok || report.message.find("wick.op.E127: at site \"things\"") == 0));
   CHECK_THROWS_AS(Embedding(4, 2, {.padding_index = 4}), DomainError);
+  handlers::trace([&] {  // a table of its own for each element of a plate: they broadcast with the indices
+    const plate groups("groups", 5);
+    random_module("tables", padded, Normal(0.0, 1.0));
+    const Tensor w = padded.weight, rows = padded(reshape(i, {2, 2, 1})), own = padded(Tensor{0, 1, 2, 3, 3});
+    CHECK(rows.shape() == Shape{2, 2, 5, 2});
+    for (Index g = 0; g < 5; ++g) {
+      CHECK(rows.at({0, 1, g, 1}) == w.at({g, 3, 1}));
+      CHECK(own.at({g, 0}) == w.at({g, g < 4 ? g : 3, 0}));
+    }
+    CHECK_THROWS_AS(padded(Tensor{0, 1, 2, 3, 4}), DomainError);
+  }).get_trace();
 }
 
 TEST_CASE("Dropout: keyed noise in training, nothing in evaluation", "[nn][dropout]") {

@@ -294,6 +294,13 @@ TEST_CASE("module: lift makes sample sites of parameters, and the module compute
   CHECK_FALSE(same(net.get("weight"), t.at("net$$$weight").value));  // the draw was the run's
   const auto [loss, slopes] = value_and_grad([&](const Tensor& loc) { return sum(handlers::lift(model, Normal(loc, 1.0))()); })(Tensor(0.5));
   CHECK(std::abs(slopes.item() - 3 * (1 + 1 + 2)) < 1e-12);
+  const Linear other = small();
+  const auto twice = handlers::lift([other] { module("a", other), module("b", other); }, Normal(0.0, 1.0));
+  const auto report = expect_error<UsageError>([&] { handlers::trace(twice).get_trace(); }, "wick.nn.E501", "b", "one name");
+  INFO(report.text);
+  CHECK(report.ok);
+  const Linear positive(1, 1, {.weight_init = -1.0, .weight_constraint = constraints::positive});
+  CHECK_THROWS_AS(positive(Tensor{1}), DomainError);
 }
 
 TEST_CASE("module: scopes add to the names, and the module finds its values there", "[nn][module][handler]") {

@@ -192,6 +192,16 @@ TEST_CASE("recurrent layers: odd sizes and bad input", "[nn][recurrent][errors]"
   refuses(x, {.h0 = Tensor{1, 2}}, "wick.nn.E513", "one a sequence");
   for (const Tensor& bad : {Tensor{5, 1}, Tensor{-1, 1}, Tensor{1.5, 1}, Tensor{1, 2, 3}}) refuses(x, {.lengths = bad}, "wick.nn.E514", "one length");
   refuses(x, {.lengths = Tensor{1, 2}, .mask = ones({4})}, "wick.nn.E514", "one length");
+  for (const char* path : {"bias_hh_l0", "bias_ih_l0", "weight_hh_l0", "weight_ih_l0"}) {
+    const auto in_plate = [&] {
+      const plate groups("groups", 2);
+      random_module("rnn", net, handlers::Priors{{path, Normal(0.0, 1.0)}});
+      net(x);
+    };
+    const auto report = expect_error<ShapeError>([&] { handlers::trace(in_plate).get_trace(); }, "wick.nn.E521", "rnn", "one by one");
+    INFO(report.text);
+    CHECK(report.ok);
+  }
   refuses(x, {.mask = ones({3})}, "wick.nn.E515", "one number a step");
   const auto options = [](RecurrentOptions o) {
     const auto report = expect_error<UsageError>([&] { RNN(1, 1, o); }, "wick.nn.E508", "", "");

@@ -90,6 +90,7 @@ class PointProblem {
   Tensor value_of(Message& m);
   Latent& make(const Message& m, const Constraint& support);
   void learn();
+  void check_init() const;
   void gather(Tape& tape);
 
   const Callable& model_;
@@ -155,8 +156,22 @@ WICK_COLD inline PointProblem::Latent& PointProblem::make(const Message& m, cons
   return latents_.back();
 }
 
+/// An initial value for a name that no latent site has is a slip of the pen.
+WICK_COLD inline void PointProblem::check_init() const {
+  for (const auto& [name, value] : o_.init) {
+    bool found = false;
+    Text names;
+    for (const Latent& l : latents_) {
+      found = found || l.name == name;
+      names.add({names.empty() ? "\"" : ", \"", l.name.view(), "\""});
+    }
+    if (!found) raise<SiteError>("wick.optim.E628", name.view(), {"optimize: an initial value for a latent site that the model does not have; it has ", names.empty() ? Text("none") : names}, {"use one of these names; a parameter begins with its value in the store"});
+  }
+}
+
 /// After the first run: what is optimised.
 WICK_COLD inline void PointProblem::learn() {
+  check_init();
   for (const Latent& l : latents_) params_.push_back(l.param.get());
   for (Param* p : touched_) {
     params_.push_back(p);
@@ -336,7 +351,7 @@ class Optimization {
 /// unconstrained space. Parameters have no density: they are fitted by maximum likelihood, and left in the store. A model without latent sites is fitted
 /// by maximum likelihood alone.
 /// The method is `LBFGS` or any optimiser of SVI; L-BFGS wants the same density at each evaluation, so no subsampled plates.
-/// Throws, with the parameters as they were: wick.optim.E604, E620–E627, wick.elbo.E304, and what the model throws.
+/// Throws, with the parameters as they were: wick.optim.E604, E620–E628, wick.elbo.E304, and what the model throws.
 template <class Model, class Method = LBFGS>
 Optimization<Model, Method> optimize(Model model, Method method = Method(), OptimizeOptions options = {}) {
   static_assert(std::is_same_v<Method, LBFGS> || std::is_base_of_v<Optimizer, Method>, "optimize: the method is neither LBFGS nor an optimiser");

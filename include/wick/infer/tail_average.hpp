@@ -93,7 +93,7 @@ inline Tensor TailAverage::mean_of(const Param& p) const {
   const std::size_t at = means_.find(p.serial(), 0);
   if (at == means_.size())
     detail::raise<UsageError>("wick.optim.E610", p.name().view(), {"no value of the parameter has been averaged in ", static_cast<Index>(calls_), " steps"},
-                              {"make the burn-in shorter than the fit; it is ", o_.burn_in, " steps\n  or call the average in svi.run's callback, with the store of the fit in force"});
+                              {"make the burn-in shorter than the fit; it is ", o_.burn_in, " steps\n  or call the average in svi.run's callback, by reference, with the store of the fit in force"});
   const detail::Unrecorded off;
   const Shape shape = o_.space == AverageSpace::constrained ? p.value().shape() : p.shape();
   Tensor out = detail::TensorAccess::make(shape);

@@ -15,7 +15,7 @@ struct LayerNormOptions {
 
 /// (x − mean) / √(variance + eps) · weight + bias, over the last dimensions; the variance is that of the n numbers, not of a sample.
 ///
-/// Parameters: weight, beginning at 1, and bias, at 0. Shapes: (…, shape) to the same. Throws: wick.nn.E509 (a size below 1), E518 (another shape).
+/// Parameters: weight, beginning at 1, and bias, at 0. Shapes: (…, shape) to the same. Throws: wick.nn.E509 (a size below 1, no dimension, a negative eps), E518 (another shape).
 class LayerNorm : public Module {
  public:
   Parameter weight, bias;
@@ -23,6 +23,8 @@ class LayerNorm : public Module {
   explicit LayerNorm(const Shape& shape, const LayerNormOptions& o = {}) : Module("LayerNorm"), shape_(shape), eps_(o.eps) {
     set_kind(detail::join({"LayerNorm", shape}).view());
     for (const Index n : shape) detail::check_sizes(state()->kind, {n});
+    if (shape.rank() == 0 || !(o.eps >= 0 && o.eps < detail::kInf))
+      detail::raise<DomainError>("wick.nn.E509", "", {std::string_view(state()->kind), ": ", shape.rank(), " dimensions and eps ", o.eps}, {"give at least one dimension, and a finite eps >= 0"});
     if (!o.affine) return;
     weight = register_parameter("weight", shape, initializers::ones());
     bias = register_parameter("bias", shape, initializers::zeros());

@@ -36,7 +36,7 @@ WICK_COLD inline void check_sizes(const std::string& kind, std::initializer_list
 }
 
 /// Weights with batch dimensions, as priors in plates give them: they broadcast with those of x, element by element.
-WICK_COLD inline Tensor linear_batch(const Tensor& x, const Tensor& w, const Tensor& b) {
+WICK_COLD inline Tensor linear_batch(const ModuleState& s, const Tensor& x, const Tensor& w, const Tensor& b) try {
   Tensor y;
   if (w.dim() == 2)
     y = linear(x, w);
@@ -45,6 +45,9 @@ WICK_COLD inline Tensor linear_batch(const Tensor& x, const Tensor& w, const Ten
   else
     y = squeeze(matmul(w, unsqueeze(x, -1)), -1);
   return b.empty() ? y : y + b;
+} catch (Error& e) {
+  e.locate(module_path(s), "");
+  throw;
 }
 
 }  // namespace detail
@@ -78,7 +81,7 @@ class Linear : public Module {
     detail::check_width(s, x, inputs_);
     const detail::Binding* b = detail::binding_of(s);
     const Tensor w = detail::read_slot(s, b, 0), c = bias.empty() ? Tensor() : detail::read_slot(s, b, 1);
-    return WICK_LIKELY(w.dim() == 2 && c.dim() <= 1) ? linear(x, w, c) : detail::linear_batch(x, w, c);
+    return WICK_LIKELY(w.dim() == 2 && c.dim() <= 1) ? linear(x, w, c) : detail::linear_batch(s, x, w, c);
   }
 
  private:

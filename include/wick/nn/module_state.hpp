@@ -200,12 +200,18 @@ WICK_COLD inline std::string_view module_path(const ModuleState& s) {
   return b != nullptr ? std::string_view(b->path) : std::string_view("");
 }
 
-/// The value of a parameter that no store has, drawn now if it never was.
+[[noreturn]] WICK_COLD inline void raise_initial(const Slot& slot, const Tensor& value, Index bad) {
+  raise<DomainError>("wick.param.E233", slot.name, {"value", index_text(slot.shape, bad), " = ", value.data()[bad], " is not inside ", slot.constraint.text()},
+                     {"give an initialiser whose values are inside the constraint, and not on its edge"});
+}
+
+/// The value of a parameter that no store has, drawn now if it never was. Throws wick.param.E233.
 WICK_NOINLINE inline Tensor own_value(Slot& slot) {
   Tensor* own = slot.own.load();
   if (own == nullptr) {
     const Unrecorded off;
     auto fresh = std::make_unique<Tensor>(slot.init(slot.shape, next_key(fold(hash_name("wick.nn.init"), hash_name(slot.name)), 0)));
+    if (const Index bad = slot.constraint.first_violation(*fresh); WICK_UNLIKELY(bad >= 0)) raise_initial(slot, *fresh, bad);
     if (slot.own.replace(own, fresh.get())) own = fresh.release();
   }
   return *own;

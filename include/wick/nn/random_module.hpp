@@ -25,9 +25,23 @@ WICK_NOINLINE inline void draw_parameter(const Slot& slot, Bound& x, const Distr
   x.bind(sample_site(x.name.view(), d, {}, {}));
 }
 
-/// As register_tree, with `find(path, slot)` for the priors; null: the parameter stays one.
-template <class Find>
-void randomise_tree(std::string_view root, const std::shared_ptr<ModuleState>& top, std::uint64_t seed, Find find) {
+/// Throws wick.nn.E522 for a prior whose path no parameter has.
+WICK_COLD inline void check_prior_paths(std::string_view root, const Module& net, const handlers::Priors& priors) {
+  const std::vector<std::string> paths = net.parameter_names();
+  const Name stray = priors.unknown([&](Name n) {
+    for (const std::string& p : paths)
+      if (n.view() == p) return true;
+    return false;
+  });
+  if (!stray) return;
+  Text names;
+  for (const std::string& p : paths) names.add(names.empty() ? "" : ", ").add(std::string_view(p));
+  raise<SiteError>("wick.nn.E522", root, {"there is a prior for \"", stray.view(), "\", but no such parameter; there are: ", names}, {"use one of these paths, without the name of the module"});
+}
+
+/// As register_tree, with `find(path, slot)` for the priors; null: the parameter stays one. `check` is called when all have been asked for.
+template <class Find, class Check>
+void randomise_tree(std::string_view root, const std::shared_ptr<ModuleState>& top, std::uint64_t seed, Find find, Check check) {
   Binding& head = named_tree(root, top);
   claim_name(head.root, top);
   ParamStore& store = param_store();
@@ -42,6 +56,7 @@ void randomise_tree(std::string_view root, const std::shared_ptr<ModuleState>& t
         else
           bind_param(slot, x, seed);
       }
+    check();
   } catch (...) {
     store.truncate(before);
     throw;
@@ -56,15 +71,24 @@ void randomise_tree(std::string_view root, const std::shared_ptr<ModuleState>& t
 /// module, `{{"0.weight", Normal(0.0, 1.0)}}`, made once; or with a function of (path, shape) that returns a distribution, or a
 /// std::optional<handlers::Prior> for some parameters only. A prior is expanded to its parameter's shape and is one event: for the guide,
 /// "net$$$0.weight" is a site of event_dim 2. Parameters without a prior are param sites. `handlers::lift(model, priors)` does the same
-/// from outside a model. Throws: as `module`; wick.nn.E520 for a prior that does not fit.
+/// from outside a model. Throws: as `module`; wick.nn.E520 for a prior that does not fit, E522 for the prior of a
+/// parameter that there is not.
 template <class M, class P>
   requires std::derived_from<std::remove_cvref_t<M>, Module>
 M random_module(std::string_view name, M&& net, const P& priors, const ModuleOptions& options = {}) {
-  const auto run = [&](auto find) { detail::randomise_tree(name, net.state(), options.seed, find); };
+  const auto run = [&](auto find, auto... check) { detail::randomise_tree(name, net.state(), options.seed, find, [&] { (check(), ...); }); };
   if constexpr (std::derived_from<P, Distribution>) {
     run([&](std::string_view, const detail::Slot&) -> const Distribution* { return &priors; });
   } else if constexpr (std::is_same_v<P, handlers::Priors>) {
-    run([&](std::string_view path, const detail::Slot&) { return priors.find(detail::intern(path)); });
+    std::size_t hits = 0;
+    const auto find = [&](std::string_view path, const detail::Slot&) {
+      const Name full = detail::intern(path);
+      hits += priors.count(full);
+      return priors.find(full);
+    };
+    run(find, [&] {
+      if (WICK_UNLIKELY(hits < priors.named())) detail::check_prior_paths(name, net, priors);
+    });
   } else {
     static_assert(std::is_invocable_v<const P&, std::string_view, const Shape&>, "random_module: priors are a distribution, handlers::Priors or a function of (path, shape)");
     std::optional<handlers::Prior> made;

@@ -45,6 +45,14 @@ struct DirectionWeights {
   Tensor w_ih, w_hh, b_ih, b_hh;
 };
 
+/// A prior in a plate, or many draws at once, give weights batch dimensions.
+inline void check_weights(const ModuleState& s, const DirectionWeights& w) {
+  for (const Tensor* t : {&w.w_ih, &w.w_hh, &w.b_ih, &w.b_hh})
+    if (WICK_UNLIKELY(t->dim() > (t == &w.w_ih || t == &w.w_hh ? 2 : 1)))
+      raise<ShapeError>("wick.nn.E521", module_path(s), {std::string_view(s.kind), " computes with one network at a time, but has a parameter of shape ", t->shape(), ", with batch dimensions"},
+                        {"draw its parameters outside the plates\n  or leave out .parallel of Predictive: networks are then drawn one by one"});
+}
+
 #if defined(WICK_SECOND_ORDER)
 /// One step, of operations that have second derivatives.
 WICK_COLD inline void cell_step(Cell cell, const Tensor& p, Tensor& h, Tensor& c, const DirectionWeights& w, Index units) {
@@ -91,7 +99,6 @@ WICK_NOINLINE inline SequenceOutput run_direction(Cell cell, const Tensor& x, co
   const Shape batch = x.shape().head(x.dim() - 2), states = batch + Shape{units};
   const Index steps = x.size(-2);
   const Tensor pre = linear(x, w.w_ih, w.b_ih);
-  if (WICK_UNLIKELY(w.w_hh.dim() != 2)) raise_linear(states, w.w_hh.shape(), nullptr);
   const Tensor h = broadcast_dense(h0, states), c = broadcast_dense(c0, states), m = broadcast_dense(mask, batch + Shape{steps});
 #if defined(WICK_SECOND_ORDER)
   const Tensor all = recurrent_steps(cell, reverse, units, pre, w, h, c, m);
@@ -112,7 +119,8 @@ WICK_NOINLINE inline SequenceOutput run_direction(Cell cell, const Tensor& x, co
 class Recurrent : public Module {
  public:
   /// All outputs and the last states. Shapes: x (…, steps, inputs); see SequenceOptions and SequenceOutput.
-  /// Throws: wick.nn.E511 (width), E508 (c0 for other cells), E512 (no dimension for the steps), E513 (states), E514 (lengths), E515 (mask).
+  /// Throws: wick.nn.E511 (width), E508 (c0 for other cells), E512 (no dimension for the steps), E513 (states), E514 (lengths), E515 (mask), E521
+  /// (parameters with batch dimensions, as priors in plates give them).
   SequenceOutput operator()(const Tensor& x, const SequenceOptions& o = {}) const;
   Index units() const noexcept { return units_; }
 
@@ -130,7 +138,9 @@ class Recurrent : public Module {
 
 inline Recurrent::Recurrent(const char* name, detail::Cell cell, Index gates, Count inputs, Count units, const RecurrentOptions& o)
     : Module(detail::sizes_text(name, {inputs, units})), cell_(cell), inputs_(inputs), units_(units), layers_(o.num_layers), dropout_(o.dropout), bias_(o.bias), reverse_(o.reverse), both_(o.bidirectional) {
-  detail::check_sizes(state()->kind, {inputs, units, o.num_layers});
+  detail::check_sizes(state()->kind, {inputs, units});
+  if (o.num_layers < 1)
+    detail::raise<DomainError>("wick.nn.E509", "", {std::string_view(state()->kind), ": num_layers is ", o.num_layers}, {"give the number of layers, at least 1"});
   if (o.reverse && o.bidirectional)
     detail::raise<UsageError>("wick.nn.E508", "", {std::string_view(state()->kind), ": reverse and bidirectional exclude each other"}, {"drop reverse: bidirectional runs both ways"});
   if (!(o.dropout >= 0 && o.dropout <= 1)) detail::raise_dropout(o.dropout);
@@ -154,12 +164,15 @@ inline Tensor Recurrent::mask_of(const Tensor& x, const SequenceOptions& o) cons
   const Index steps = x.size(-2);
   if (!o.lengths.empty()) {
     bool good = o.mask.empty() && detail::broadcasts_to(o.lengths.shape(), batch);
+    detail::Text what;
+    what.add({" of shape ", o.lengths.shape()});
     for (Index i = 0; good && i < o.lengths.numel(); ++i) {
       const double n = o.lengths.data()[i];
       good = n >= 0 && n <= static_cast<double>(steps) && n == std::floor(n);
+      if (!good) what.add({", of which element ", i, " is ", n, ","});
     }
     if (!good)
-      detail::raise<ShapeError>("wick.nn.E514", detail::module_path(*state()), {"lengths of shape ", o.lengths.shape(), " for sequences of shape ", x.shape(), ": wanted are whole numbers from 0 to ", steps, ", one for each of ", batch, ", and no mask beside them"},
+      detail::raise<ShapeError>("wick.nn.E514", detail::module_path(*state()), {"lengths", what, " for sequences of shape ", x.shape(), ": wanted are whole numbers from 0 to ", steps, ", one for each of ", batch, ", and no mask beside them"},
                                 {"give one length a sequence"});
     return arange(steps) < unsqueeze(o.lengths, -1);
   }
@@ -201,6 +214,7 @@ inline SequenceOutput Recurrent::operator()(const Tensor& x, const SequenceOptio
       const Index which = layer * ways + way;
       const auto read = [&](Index k) { return read_slot(*state(), b, static_cast<std::size_t>(which * per + k)); };
       const DirectionWeights w{read(0), read(1), bias_ ? read(2) : Tensor(), bias_ ? read(3) : Tensor()};
+      check_weights(*state(), w);
       part[way] = run_direction(cell_, result.output, w, state_of(o.h0, "h0", which, batch), cell_ == Cell::lstm ? state_of(o.c0, "c0", which, batch) : Tensor(), mask, units_, reverse_ || way == 1);
       if (count == 1) return std::move(part[0]);
       h.push_back(part[way].h_n);

@@ -35,7 +35,8 @@ class TreeNames {
   std::vector<Item> items_;
 };
 
-/// Gives the modules below `top` their names under `root` on this thread. Throws wick.nn.E501.
+/// Gives the modules below `top` their names under `root` on this thread. Throws wick.nn.E501; where handlers give values, as `lift` does, no
+/// store knows of the first name, but the run does.
 WICK_COLD inline void name_tree(Name root, const std::shared_ptr<ModuleState>& top) {
   const TreeNames names(root.view(), top);
   const ParamStore& store = param_store();
@@ -43,7 +44,7 @@ WICK_COLD inline void name_tree(Name root, const std::shared_ptr<ModuleState>& t
     const Binding& b = bindings().of(state);
     for (std::size_t k = 0; k < b.bound.size(); ++k) {
       const Name before = b.bound[k].stored, now(path + state->slots[k]->name);
-      if (before && !(b.bound[k].name == now) && store.find(before) != nullptr)
+      if (before && !(b.bound[k].name == now) && (store.find(before) != nullptr || (context.innermost != nullptr && b.bound[k].in_force())))
         raise<UsageError>("wick.nn.E501", root.view(), {"the parameter \"", before.view(), "\" is registered again, as \"", now.view(), "\": a parameter has one name"},
                           {"use one name for one module\n  or make a second module for the second name\n  or call clear_param_store() before fitting another model"});
     }

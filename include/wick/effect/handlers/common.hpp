@@ -59,6 +59,9 @@ class Values {
       if (items_[i].first == name) return &items_[i].second;
     return nullptr;
   }
+  /// In the order in which they were given.
+  const std::pair<Name, Tensor>* begin() const noexcept { return items_.begin(); }
+  const std::pair<Name, Tensor>* end() const noexcept { return items_.end(); }
 
  private:
   detail::List<std::pair<Name, Tensor>> items_;

@@ -42,6 +42,20 @@ class Priors {
       if (own == name || (!own && found == nullptr)) found = &prior.get();
     return found;
   }
+  /// How many are for this name, and how many for any name.
+  std::size_t count(Name name) const noexcept {
+    std::size_t n = 0;
+    for (const auto& item : items_) n += item.first == name;
+    return n;
+  }
+  std::size_t named() const noexcept { return items_.size() - count(Name()); }
+  /// The first name that `known(name)` says no to; none if there is no such.
+  template <class F>
+  Name unknown(F known) const {
+    for (const auto& [own, prior] : items_)
+      if (own && !known(own)) return own;
+    return {};
+  }
 
  private:
   detail::List<std::pair<Name, Prior>> items_;
