@@ -26,3 +26,16 @@ refuse_chorales("split,seq,t,notes\ntrain,0,0,60\ntrain,0,2,60\n" "wrong\\.csv:3
 refuse_chorales("split,seq,t,notes\ntrain,0,0,60\n" "wrong\\.csv has no sequences of split train, or none of test")
 run(output 1 --data missing.csv)
 want_match("a missing file" "${output_error}" "there is no file missing\\.csv" "Try: .*JSB-Chorales-dataset")
+
+# What docs/examples/dmm.md says of seeds 1 to 5, by what was wanted beforehand.
+run(output 0 PATH "${SCRATCH}/nothing" --out full)
+read_summary(summary "${SCRATCH}/full/dmm")
+foreach(key loss_last200 forward_loss_last200 affine_rmse emitted_rmse)
+  string(JSON ${key} ERROR_VARIABLE error GET "${summary}" ${key})
+endforeach()
+if(NOT loss_last200 LESS_EQUAL 97 OR NOT loss_last200 LESS forward_loss_last200)
+  complain("median loss ${loss_last200} with the RNN backward, ${forward_loss_last200} forward")
+endif()
+if(NOT affine_rmse LESS_EQUAL 0.31 OR NOT emitted_rmse LESS 0.483)
+  complain("median RMSE: affine ${affine_rmse}, emitted ${emitted_rmse}")
+endif()
