@@ -150,6 +150,9 @@ TEST_CASE("optimize: what it cannot do is refused, and the parameters are as the
   });
   refused([&] { return optimize(late_param, Adam())(); }, Is<SiteError>(), "wick.optim.E624", "b", "every run");
   refused([&] { return optimize(with_a([] { factor("f", -detail::kInf); }))(); }, Is<NumericalError>(), "wick.optim.E625", "f", "elsewhere");
+  const auto kink = with_a([] { factor("f", -sqrt(square(sample("z", Normal(0.0, 1.0))))); });  // no slope where z begins
+  refused([&] { return optimize(kink)(); }, Is<NumericalError>(), "wick.optim.E625", "z", "sqrt");
+  refused([&] { return optimize(kink, Adam())(); }, Is<NumericalError>(), "wick.optim.E625", "z", "sqrt");
   refused([&] { return optimize(positive, Adam(), {.steps = -1})(); }, Is<DomainError>(), "wick.optim.E627", "", "number");
   refused([&] { return optimize(with_a([] { sample("z", Normal(zeros({3}), 1.0)); }))(); }, Is<ShapeError>(), "wick.elbo.E304", "z", "plate");
   REQUIRE_THROWS_AS(optimize(positive)()["nothing"], SiteError);

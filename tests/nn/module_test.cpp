@@ -294,6 +294,12 @@ TEST_CASE("module: lift makes sample sites of parameters, and the module compute
   CHECK_FALSE(same(net.get("weight"), t.at("net$$$weight").value));  // the draw was the run's
   const auto [loss, slopes] = value_and_grad([&](const Tensor& loc) { return sum(handlers::lift(model, Normal(loc, 1.0))()); })(Tensor(0.5));
   CHECK(std::abs(slopes.item() - 3 * (1 + 1 + 2)) < 1e-12);
+  for (const auto& given : {handlers::Values{{"net$$$bias", Tensor{1}}}, handlers::Values{{"net$$$bias", ones({4, 1, 2})}}})
+    for (const bool as_draw : {false, true}) {
+      const auto bad = expect_error<ShapeError>([&] { as_draw ? handlers::condition(handlers::lift(model, Normal(0.0, 1.0)), given)() : handlers::substitute(model, given)(); }, "wick.nn.E506", "net$$$bias", "parameter's shape");
+      INFO(bad.text);
+      CHECK(bad.ok);
+    }
   const Linear other = small();
   const auto twice = handlers::lift([other] { module("a", other), module("b", other); }, Normal(0.0, 1.0));
   const auto report = expect_error<UsageError>([&] { handlers::trace(twice).get_trace(); }, "wick.nn.E501", "b", "one name");

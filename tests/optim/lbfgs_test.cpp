@@ -115,6 +115,12 @@ TEST_CASE("LBFGS: it says why it ended", "[optim][lbfgs]") {
   REQUIRE(!bad.converged);
   REQUIRE(std::string(bad.reason) == "no descent");
   REQUIRE(uphill[0] == 0.3);
+  // Down without end, with a slope that never changes: every search goes as far as it may.
+  Vector far{1};
+  const LBFGSResult endless = LBFGS({.max_iter = 3}).minimize([](const double* p, double* g) { return g[0] = -1, -p[0]; }, far);
+  REQUIRE(!endless.converged);
+  REQUIRE(std::string(endless.reason) == "max_iter");
+  REQUIRE(far[0] > 1e9);
 }
 
 TEST_CASE("LBFGS: a bad start and bad options are refused", "[optim][lbfgs][errors]") {
@@ -123,6 +129,7 @@ TEST_CASE("LBFGS: a bad start and bad options are refused", "[optim][lbfgs][erro
   const ErrorReport start = expect_error_unchanged<NumericalError>([&] { LBFGS().minimize([nan](const double*, double* g) { return g[0] = 1, nan; }, x); }, [&] { return x; }, "wick.optim.E604", "", "finite");
   INFO(start.text);
   REQUIRE(start.ok);
+  REQUIRE_THROWS_AS(LBFGS().minimize([nan](const double*, double* g) { return g[0] = nan, 1.0; }, x), NumericalError);
   for (const LBFGSOptions& o : {LBFGSOptions{.max_iter = -1}, LBFGSOptions{.history = 0}, LBFGSOptions{.tol_grad = nan}, LBFGSOptions{.tol_change = -1}, LBFGSOptions{.max_search = 0}}) {
     const ErrorReport report = expect_error<DomainError>([&] { return LBFGS(o); }, "wick.optim.E260", "", "use ");
     INFO(report.text);

@@ -58,6 +58,14 @@ class PointProblem {
   }
   std::size_t size() const noexcept { return gradient_.size(); }
   double largest_gradient() const noexcept { return largest(gradient_.data(), gradient_.size()); }
+  /// Throws wick.optim.E625 if it is not finite.
+  WICK_COLD void check_gradient() const {
+    for (const ParamStep& s : steps_)
+      for (Index i = 0; i < s.size; ++i)
+        if (s.gradient[i] - s.gradient[i] != 0)
+          raise<NumericalError>("wick.optim.E625", s.name, {"optimize: the log density is finite, but element ", i, " of its gradient in this site or parameter is ", s.gradient[i]},
+                                {"begin elsewhere: {.init = {{\"site\", value}}}\n  or lower the learning rate\n  or look for sqrt, log or pow at 0 in the model: their slopes are infinite there"});
+  }
   const double* gradient() const noexcept { return gradient_.data(); }
   void put(const double* x) {
     open();
@@ -256,6 +264,7 @@ inline double PointProblem::evaluate(std::uint64_t draw) {
 /// Maximises by L-BFGS.
 WICK_NOINLINE inline void optimize_point(PointProblem& problem, const LBFGS& method, const OptimizeOptions&, OptimizeResult& out) {
   problem.evaluate(0);
+  problem.check_gradient();
   List<double> x;
   x.resize(problem.size(), 0.0);
   problem.get(x.data());
@@ -290,7 +299,7 @@ WICK_NOINLINE inline void optimize_point(PointProblem& problem, Optimizer& metho
     out.log_density = -problem.evaluate(static_cast<std::uint64_t>(out.iterations));
     ++out.evaluations;
     const double most = problem.largest_gradient();
-    if (!(most < kInf)) raise<NumericalError>("wick.optim.E625", "", {"optimize: the log density is finite, but its gradient is not"}, {"lower the learning rate or begin elsewhere"});
+    if (WICK_UNLIKELY(!(most < kInf))) problem.check_gradient();
     out.converged = most <= o.tol_grad;
     out.reason = out.converged ? "tol_grad" : "steps";
     if (out.converged || out.iterations == o.steps.value) return;

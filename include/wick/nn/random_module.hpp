@@ -22,7 +22,9 @@ WICK_NOINLINE inline void draw_parameter(const Slot& slot, Bound& x, const Distr
                       {"give a prior of one number, which is expanded, or one of the parameter's shape"});
   d.expand_to(shape.head(rest));
   d.reinterpret_batch(rest);
-  x.bind(sample_site(x.name.view(), d, {}, {}));
+  const Tensor value = sample_site(x.name.view(), d, {}, {});
+  check_given(slot, x.name, value);
+  x.bind(value);
 }
 
 /// Throws wick.nn.E522 for a prior whose path no parameter has.

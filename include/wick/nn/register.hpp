@@ -107,6 +107,13 @@ inline void claim_name(Name root, const std::shared_ptr<ModuleState>& top) {
   roots.push_back({root, top, run, context.stacks});
 }
 
+/// What a handler gives ends in the parameter's shape; the dimensions before it are those of plates. Throws wick.nn.E506.
+inline void check_given(const Slot& slot, Name full, const Tensor& value) {
+  const Shape wanted = constrained_shape(slot.shape, slot.constraint);
+  if (WICK_UNLIKELY(value.dim() < wanted.rank() || !(value.shape().tail(wanted.rank()) == wanted)))
+    raise<ShapeError>("wick.nn.E506", full.view(), {"a handler gives a value of shape ", value.shape(), ", the parameter has shape ", wanted}, {"give a value of the parameter's shape"});
+}
+
 /// One parameter of a module as a param site. What the store calls it is the handlers' matter: a scope may add to the name.
 inline void bind_param(Slot& slot, Bound& x, std::uint64_t seed) {
   struct First {
@@ -134,7 +141,10 @@ inline void bind_param(Slot& slot, Bound& x, std::uint64_t seed) {
   } catch (Error& e) {
     rethrow_located(e, x.name);
   }
-  if (WICK_UNLIKELY(m.param == nullptr)) return x.bind(m.value);  // a handler has given a value: no store has one
+  if (WICK_UNLIKELY(m.param == nullptr)) {  // a handler has given a value: no store has one
+    check_given(slot, x.name, m.value);
+    return x.bind(m.value);
+  }
   const Param& p = *m.param;
   if (WICK_UNLIKELY(!(p.shape() == slot.shape) && !(p.shape() == constrained_shape(slot.shape, slot.constraint))))
     raise<ShapeError>("wick.nn.E502", p.name().view(), {"the parameter in the store has shape ", p.shape(), ", the module's ", slot.shape},
@@ -171,7 +181,7 @@ WICK_NOINLINE inline void register_tree(std::string_view root, const std::shared
 /// The prefix keeps them apart from sites: the parameter z_0 of module "dmm" is "dmm$$$z_0". Plates do not expand them. A module made anew in
 /// each run is the same network as long as its name is the same. `net` must not be changed while the program runs.
 /// Throws: wick.nn.E500 (no name), E501 (registered under another name), E502 (another shape in the store),
-/// E516 (another module of this name in the run), wick.param.E231, E233.
+/// E506 (a handler gives another shape), E516 (another module of this name in the run), wick.param.E231, E233.
 template <class M>
   requires std::derived_from<std::remove_cvref_t<M>, Module>
 M module(std::string_view name, M&& net, const ModuleOptions& options = {}) {

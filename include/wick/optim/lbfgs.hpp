@@ -41,9 +41,11 @@ inline double dot(const double* a, const double* b, std::size_t n) noexcept {
   for (; i < n; ++i) rest += a[i] * b[i];
   return math::sum(sums[0] + sums[1]) + rest;
 }
+/// NaN if there is one.
 inline double largest(const double* x, std::size_t n) noexcept {
   double most = 0;
-  for (std::size_t i = 0; i < n; ++i) most = __builtin_fabs(x[i]) > most ? __builtin_fabs(x[i]) : most;
+  for (std::size_t i = 0; i < n; ++i)
+    if (const double a = __builtin_fabs(x[i]); a > most || a != a) most = a;
   return most;
 }
 
@@ -207,7 +209,7 @@ inline bool LBFGSRun::search(double first, double value, double slope) {
     last = t;
     at *= 2;
   }
-  return give_up();
+  return accept(last);  // down all the way: a slope that does not change is no reason to go back
 }
 /// Narrows an interval that has such a point, by cubic interpolation: algorithm 3.6.
 inline bool LBFGSRun::zoom(Trial low, Trial high, double value, double slope, Index left) {

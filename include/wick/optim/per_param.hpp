@@ -217,7 +217,7 @@ class PerParam final : public Optimizer {
       if (g.used || g.params.name().empty()) continue;
       detail::Text names;
       for (const ParamStep& p : params) names.add({names.empty() ? "\"" : ", \"", p.name, "\""});
-      detail::warn("wick.optim.W602", {"PerParam: no parameter of the first step is named \"", g.params.name(), "\"; there are ", names,
+      detail::warn("wick.optim.W602", {"PerParam: no parameter of the first step is named \"", g.params.name(), "\"; there are ", names.empty() ? detail::Text("none") : names,
                                        ". Try: write the name as in param(\"", g.params.name(), "\", …)"});
     }
   }
