@@ -41,10 +41,19 @@ TEST_CASE("predictive csv: elements counted from 1, return values, and what is m
   CHECK(s["theta"].to_vector() == std::vector<double>{1, 2, 4, 5});
   CHECK(s["L"].shape() == Shape{2, 2, 2});
   CHECK(slice(s["L"], 0, 0, 1).to_vector() == std::vector<double>{11, 12, 21, 22});
+  // A file of CmdStan: comments in the midst of it, dots in the names.
+  const Samples dots = samples_of(parse_csv("# model\nlp__,theta.1,theta.2,L.1.1,L.2.1,L.1.2,L.2.2,theta.x\n# adapted\n0,1,2,11,21,12,22,0\n0,4,5,11,21,12,22,0\n", {.comment = '#'}), {"theta", "lp__", "L"});
+  CHECK(dots["theta"].to_vector() == std::vector<double>{1, 2, 4, 5});
+  CHECK(dots["lp__"].to_vector() == std::vector<double>{0, 0});
+  CHECK(slice(dots["L"], 0, 0, 1).to_vector() == std::vector<double>{11, 12, 21, 22});
   const CsvTable returned = to_table(Predictive(model, {.num_samples = 2, .return_sites = {"z"}, .return_values = true, .seed = 1})(Tensor()));
   CHECK(returned.names()[1] == "return[0,0]");
   CHECK(wick_test::expect_error<CsvError>([&] { return samples_of(stan, {"sigma"}); }, "wick.csv.E406", "", "use one of these").ok);
   const CsvTable gap = parse_csv("a[0],a[2]\n1,2\n");
   CHECK(wick_test::expect_error<CsvError>([&] { return samples_of(gap, {"a"}); }, "wick.csv.E406", "", "use one of these").ok);
+  const std::string kept = wick_test::scratch_dir() + "/kept.csv";
+  write_csv(kept, gap);
+  CHECK(wick_test::expect_error<DomainError>([&] { write_draws(kept, Predictive(model, {.num_samples = 0}), Tensor()); }, "wick.predictive.E320", "", "num_samples").ok);
+  CHECK(read_csv(kept).names() == gap.names());  // a failure before the first draws leaves the file as it was
   CHECK(wick_test::expect_error<CsvError>([&] { write_draws("/no/such/folder.csv", Predictive(model, {.num_samples = 2}), Tensor()); }, "wick.csv.E410", "", "folder").ok);
 }

@@ -150,3 +150,12 @@ TEST_CASE("predictive errors: an exception of the program's own leaves no trace"
   CHECK(wick_test::surroundings() == before);
   CHECK(param_store().size() == 0);
 }
+
+TEST_CASE("predictive errors: importance weights are one for each draw", "[infer][predictive][errors]") {
+  for (const Tensor& w : {Tensor(0.5), zeros({0}), Tensor{{1, 2}}, Tensor()}) {
+    CHECK(wick_test::expect_error<ShapeError>([&] { return log_evidence(w); }, "wick.predictive.E331", "", "log_weights()").ok);
+    CHECK(wick_test::expect_error<ShapeError>([&] { return effective_sample_size(w); }, "wick.predictive.E331", "", "log_weights()").ok);
+  }
+  for (const Tensor& x : {Tensor{1, 2, 3}, Tensor(1.0), zeros({0, 2})})
+    CHECK(wick_test::expect_error<ShapeError>([&] { return weighted_mean(x, Tensor{0.0}); }, "wick.predictive.E331", "", "same draws").ok);
+}

@@ -224,11 +224,15 @@ TEST_CASE("csv errors: ragged and cut-short files name the line", "[io][csv][err
   fails("wick.csv.E403", "a,\"b", {1, 3}, "twice");
   fails("wick.csv.E404", "a,b\n\"x\" y,2\n", {2, 5}, "twice");
   fails("wick.csv.E402", "a,b\n1,2\n", {0, 0}, "as many names", {.names = {"x"}});
+  // A separator at the end of each row is no row's name.
+  fails("wick.csv.E402", "a,b\n1,2,\n3,4,\n", {2, 0}, "end the header with one");
 }
 
 TEST_CASE("csv errors: columns", "[io][csv][errors]") {
   CHECK(says(fails("wick.csv.E405", "# x\na,b,a\n1,2,3\n", {2, 0}, ".names", {.comment = '#'}), "\"a\""));
   CHECK(says(fails("wick.csv.E406", "a,b\n1,2\n", {0, 0}, "use one of these", {}, "c"), "\"a\", \"b\""));
+  fails("wick.csv.E405", "1,2\n", {0, 0}, "rename", {.header = false, .names = {"x", "x"}});
+  fails("wick.csv.E405", "a,b\n1,2\n", {0, 0}, "rename", {.columns = {"b", "b"}});
   fails("wick.csv.E406", "a;b\n1;2\n", {0, 0}, "separator = ';'", {}, "a");
   fails("wick.csv.E406", "a,b\n1,2\n", {0, 0}, "use one of these", {.columns = {"c"}});
   fails("wick.csv.E406", "a,b\n1,2\n", {0, 0}, "use one of these", {.text = {"c"}});
@@ -293,6 +297,8 @@ TEST_CASE("csv: writers add parts and say what is wrong", "[io][csv][errors]") {
   const CsvTable t = read_csv(path);
   CHECK(t.rows() == 4000);
   CHECK(same(t["half"], (0.5 * arange(4000)).to_vector()));
+  { const CsvWriter failed(path); }  // before the first part
+  CHECK(read_csv(path).rows() == 4000);
   write_csv(path, part(0, 3));
   CHECK(read_csv(path).rows() == 3);
   CHECK(wick_test::expect_error<CsvError>([&] { write_csv(wick_test::scratch_dir() + "/no/such.csv", t); }, "wick.csv.E410", "", "folder").ok);

@@ -40,48 +40,67 @@ inline CsvTable to_table(const Samples& samples) {
   return table;
 }
 
-/// Draws of these sites out of a table as `to_table` makes them, or with elements counted from 1, as Stan writes them.
+namespace detail {
+
+/// The indices in the name of a column, "site[1,2]" or, where `mark` is a dot, "site.1.2"; false for any other name.
+inline bool element_indices(const std::string& name, const std::string& site, char mark, List<Index>& at) {
+  at.clear();
+  if (name.compare(0, site.size(), site) != 0 || name.size() <= site.size() || name[site.size()] != mark) return false;
+  for (const char *p = name.data() + site.size(), *end = name.data() + name.size(); p + 1 < end;) {
+    Index index = 0;
+    const auto [next, error] = std::from_chars(p + 1, end, index);
+    if (error != std::errc() || index < 0) return false;
+    at.push_back(index);
+    if (mark == '.' ? next == end : next + 1 == end && *next == ']') return true;
+    if (next == end || *next != (mark == '.' ? '.' : ',')) return false;
+    p = next;
+  }
+  return false;
+}
+
+/// The draws of a site whose elements have columns with this mark; empty where there are none.
+inline Tensor elements_of(const CsvTable& table, const std::string& site, char mark) {
+  // The least and the largest index in each dimension say the shape.
+  List<Index> least, most, at;
+  for (const std::string& name : table.names()) {
+    if (!element_indices(name, site, mark, at)) continue;
+    for (std::size_t d = 0; d < at.size(); ++d) {
+      if (d == least.size()) {
+        least.push_back(at[d]);
+        most.push_back(at[d]);
+      }
+      least[d] = at[d] < least[d] ? at[d] : least[d];
+      most[d] = at[d] > most[d] ? at[d] : most[d];
+    }
+  }
+  if (least.empty()) return {};
+  Shape shape;
+  shape.push_back(table.rows());
+  Index base = 1;
+  for (std::size_t d = 0; d < least.size(); ++d) base = least[d] < base ? least[d] : base;
+  for (std::size_t d = 0; d < least.size(); ++d) shape.push_back(most[d] - base + 1);
+  const Index count = shape.tail(shape.rank() - 1).numel();
+  Tensor all = zeros(shape);
+  for (Index k = 0; k < count; ++k) {
+    std::string name;
+    Index rest = k;
+    for (std::size_t d = shape.size(); d-- > 1; rest /= shape[d]) name.insert(0, std::to_string(rest % shape[d] + base)).insert(0, 1, d == 1 || mark == '.' ? mark : ',');
+    const Tensor& column = table[site + name + (mark == '.' ? "" : "]")];
+    for (Index i = 0; i < table.rows(); ++i) TensorAccess::fresh_data(all)[i * count + k] = column.data()[i];
+  }
+  return all;
+}
+
+}  // namespace detail
+
+/// Draws of these sites out of a table as `to_table` makes them, or with elements counted from 1: "y[1,2]", or "y.1.2" as CmdStan writes them.
 /// Throws wick.csv.E406 when a site or one of its elements has no column.
 inline Samples samples_of(const CsvTable& table, const std::vector<std::string>& sites) {
   Samples out;
   for (const std::string& site : sites) {
-    if (table.contains(site)) {
-      out.set(site, table[site]);
-      continue;
-    }
-    // The least and the largest index in each dimension say the shape.
-    detail::List<Index> least, most;
-    for (const std::string& name : table.names()) {
-      if (name.size() < site.size() + 3 || name.compare(0, site.size(), site) != 0 || name[site.size()] != '[' || name.back() != ']') continue;
-      std::size_t d = 0;
-      for (const char *p = name.data() + site.size() + 1, *end = name.data() + name.size(); p < end; ++d) {
-        Index index = 0;
-        const auto [next, error] = std::from_chars(p, end, index);
-        if (error != std::errc() || index < 0 || (*next != ',' && *next != ']')) break;
-        if (d == least.size()) {
-          least.push_back(index);
-          most.push_back(index);
-        }
-        least[d] = index < least[d] ? index : least[d];
-        most[d] = index > most[d] ? index : most[d];
-        p = next + 1;
-      }
-    }
-    if (least.empty()) detail::raise_csv_column(table.source(), site, table.names());
-    Shape shape;
-    shape.push_back(table.rows());
-    Index base = 1;
-    for (std::size_t d = 0; d < least.size(); ++d) base = least[d] < base ? least[d] : base;
-    for (std::size_t d = 0; d < least.size(); ++d) shape.push_back(most[d] - base + 1);
-    const Index count = shape.tail(shape.rank() - 1).numel();
-    Tensor all = zeros(shape);
-    for (Index k = 0; k < count; ++k) {
-      std::string name;
-      Index rest = k;
-      for (std::size_t d = shape.size(); d-- > 1; rest /= shape[d]) name.insert(0, std::to_string(rest % shape[d] + base)).insert(0, d == 1 ? "[" : ",");
-      const Tensor& column = table[site + name + "]"];
-      for (Index i = 0; i < table.rows(); ++i) detail::TensorAccess::fresh_data(all)[i * count + k] = column.data()[i];
-    }
+    Tensor all = table.contains(site) ? table[site] : detail::elements_of(table, site, '[');
+    if (all.empty()) all = detail::elements_of(table, site, '.');
+    if (all.empty()) detail::raise_csv_column(table.source(), site, table.names());
     out.set(site, std::move(all));
   }
   return out;

@@ -75,6 +75,7 @@ class CsvReader {
   static bool is_end(char c) noexcept { return c == '\n' || c == '\r'; }
   CsvPlace place(const char* p) const noexcept { return {line_, p - line_begin_ + 1}; }
   void name_columns();
+  void check_names(const std::vector<std::string>& names, Index line) const;
   void select_columns();
   void check_width();
   CsvColumn column(std::size_t field) const;
@@ -207,23 +208,27 @@ inline void CsvReader::name_columns() {
     for (const CsvCell& c : row_) names_.push_back(text_of(c));
     const Start header = start_;
     next_row();
-    // As R writes tables: the rows have names, their column has none.
-    if (row_.size() == names_.size() + 1 && o_.names.empty()) names_.insert(names_.begin(), std::string());
-    if (o_.names.empty())
-      for (std::size_t i = 0; i < names_.size(); ++i)
-        for (std::size_t j = 0; j < i; ++j)
-          if (names_[i] == names_[j] && !names_[i].empty())
-            raise_csv("wick.csv.E405", file_, {header.line, 0}, {"two columns have the name \"", std::string_view(names_[i]), "\""}, {"rename one of them\n  or give all names: {.names = {…}}"});
+    // As R writes tables: the rows have names, their column has none. A separator too many at the end of the row is something else.
+    if (row_.size() == names_.size() + 1 && o_.names.empty() && (row_.back().size != 0 || row_.back().quoted)) names_.insert(names_.begin(), std::string());
+    if (o_.names.empty()) check_names(names_, header.line);
   }
   if (!o_.names.empty()) {
     if (o_.header && o_.names.size() != names_.size())
       raise_csv("wick.csv.E402", file_, {}, {"the header has ", Index(names_.size()), " columns, .names has ", Index(o_.names.size())}, {"give as many names as there are columns"});
+    check_names(o_.names, 0);
     names_ = o_.names;
   } else if (!o_.header) {
     for (std::size_t i = 0; i < row_.size(); ++i) names_.push_back(std::to_string(i));
   }
 }
+inline void CsvReader::check_names(const std::vector<std::string>& names, Index line) const {
+  for (std::size_t i = 0; i < names.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (names[i] == names[j] && !names[i].empty())
+        raise_csv("wick.csv.E405", file_, {line, 0}, {"two columns have the name \"", std::string_view(names[i]), "\""}, {"rename one of them\n  or give all names: {.names = {…}}"});
+}
 inline void CsvReader::select_columns() {
+  check_names(o_.columns, 0);
   const auto place_of = [&](const std::string& name) {
     for (std::size_t i = 0; i < names_.size(); ++i)
       if (names_[i] == name) return i;
@@ -236,9 +241,10 @@ inline void CsvReader::select_columns() {
 }
 inline void CsvReader::check_width() {
   if (WICK_LIKELY(row_.size() == names_.size())) return;
+  const bool extra = row_.size() == names_.size() + 1 && row_.back().size == 0;
   const bool cut = at_ == end_ && row_.size() < names_.size() && !is_end(end_[-1]);
   raise_csv("wick.csv.E402", file_, {start_.line, 0}, {"this line has ", Index(row_.size()), row_.size() == 1 ? " cell" : " cells", ", expected are ", Index(names_.size()), ": ", csv_names(names_)},
-            {cut ? "look whether the file was cut short: its last line has no end\n  or " : "", "correct the line; a cell with a separator in it stands in quotes\n  or say what separates the columns, as in {.separator = ';'}"});
+            {cut ? "look whether the file was cut short: its last line has no end\n  or " : extra ? "take the separator at the end of the line away, or end the header with one as well\n  or " : "", "correct the line; a cell with a separator in it stands in quotes\n  or say what separates the columns, as in {.separator = ';'}"});
 }
 
 inline bool CsvReader::is_missing(const CsvCell& c) const {

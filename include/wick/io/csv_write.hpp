@@ -71,13 +71,13 @@ inline std::string to_csv(const CsvTable& table, const CsvWriteOptions& options 
   return out;
 }
 
-/// Writes one table to a file, part after part.
+/// Writes one table to a file, part after part. What is in the file stays there until the first part comes.
 ///
 /// Throws wick.csv.E410 when the file cannot be written, E411 for a part with other columns than the first. A writer that is not
 /// closed is closed by its destructor, which cannot say whether that worked.
 class CsvWriter {
  public:
-  explicit CsvWriter(std::string path, const CsvWriteOptions& options = {}) : path_(std::move(path)), options_(options), file_(std::fopen(path_.c_str(), "wb")) {
+  explicit CsvWriter(std::string path, const CsvWriteOptions& options = {}) : path_(std::move(path)), options_(options), file_(std::fopen(path_.c_str(), "ab")) {
     if (file_ == nullptr) raise();
   }
   CsvWriter(const CsvWriter&) = delete;
@@ -91,6 +91,8 @@ class CsvWriter {
     std::string text;
     if (!begun_) {
       names_ = part.names();
+      file_ = std::freopen(path_.c_str(), "wb", file_);  // only now: whoever makes the rows may have failed
+      if (file_ == nullptr) raise();
       detail::add_header(text, part, options_.separator);
       begun_ = true;
     } else if (names_ != part.names()) {
