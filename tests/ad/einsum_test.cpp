@@ -71,6 +71,9 @@ TEST_CASE("dot and outer: agree with finite differences", "[ad][grad]") {
   expect_grad("outer of batches", outer, wave({2, 2}), wave({1, 3}, 1));
   expect_grad("outer of nothing", outer, wick::zeros({0}), wave({2}));
   expect_throws_alike<wick::ShapeError>("dot", "wick.op.E129", "last size", dot, wave({2, 3}), wave({2}));
+  expect_throws_alike<wick::ShapeError>("dot of vectors", "wick.op.E129", "last size", dot, wave({2}), wave({3}));
+  expect_throws_alike<wick::ShapeError>("dot of numbers of vectors", "wick.op.E129", "aligned", dot, wave({2, 3}), wave({4, 3}));
+  CHECK_THROWS_WITH(wick::dot(wave({2, 4}), wave({2, 3})), wick_test::contains("dot: shapes (2, 4) and (2, 3)"));
   expect_throws_alike<wick::ShapeError>("dot of a scalar", "wick.op.E129", "*", dot, Tensor(1.0), wave({2, 2}));
   expect_throws_alike<wick::ShapeError>("outer of a scalar", "wick.op.E121", "-1", outer, Tensor(1.0), wave({2}));
 }

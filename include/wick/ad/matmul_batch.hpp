@@ -107,10 +107,23 @@ inline Tensor matmul(const Tensor& a, const Tensor& b) {
   return detail::batch_call(a, b);
 }
 
+namespace detail {
+[[noreturn]] WICK_COLD inline void raise_dot(const Shape& a, const Shape& b) {
+  if (a.rank() < 1 || b.rank() < 1) raise<ShapeError>("wick.op.E129", "", {"dot: shapes ", a, " and ", b, ": a scalar is no vector"}, {"multiply by a scalar with *"});
+  const bool sizes = a.from_right(-1) != b.from_right(-1);
+  raise<ShapeError>("wick.op.E129", "", {"dot: shapes ", a, " and ", b, ": the ", sizes ? "last sizes differ" : "dimensions before the last do not broadcast"},
+                    {"give vectors whose last size is the same; sizes before it must be equal or 1, aligned at the right"});
+}
+}  // namespace detail
+
 /// Σ a b over the last dimension; those before it broadcast. Gradients: both. Throws: wick.op.E129 (a scalar, sizes).
 inline Tensor dot(const Tensor& a, const Tensor& b) {
-  if (a.dim() <= 1 && b.dim() <= 1) return detail::matmul_call(a, b);
-  if (a.dim() < 1 || b.dim() < 1) detail::raise_matmul(a.shape(), b.shape());
+  const Shape &sa = a.shape(), &sb = b.shape();
+  if (WICK_LIKELY(sa.rank() == 1 && sb.rank() == 1 && sa[0] == sb[0])) return detail::matmul_call(a, b);
+  if (a.empty() || b.empty()) return detail::matmul_call(a, b);  // says which
+  if (sa.rank() < 1 || sb.rank() < 1 || sa.from_right(-1) != sb.from_right(-1)) detail::raise_dot(sa, sb);
+  Shape lead = sa.head(sa.rank() - 1);
+  if (!broadcast_into(lead, sb.head(sb.rank() - 1))) detail::raise_dot(sa, sb);
   return squeeze(squeeze(detail::batch_call(unsqueeze(a, -2), unsqueeze(b, -1)), -1), -1);
 }
 /// All products of an element of `a` with one of `b`: (…, n), (…, m) → (…, n, m); the dimensions before the last broadcast. Gradients: both.
