@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <random>
 #include <stdexcept>
 
@@ -109,7 +110,7 @@ Settings settings_of(const example::Options& o) {
 /// Negative ELBO of these sequences per time slice, averaged over a few draws.
 template <class Svi>
 double nats(Svi& svi, const Chorales& part, int draws) {
-  if (part.slices == 0) return 0;
+  if (part.slices == 0) return std::numeric_limits<double>::quiet_NaN();
   std::vector<std::size_t> all(part.sequences.size());
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
   const Batch batch = pad(part.sequences, all);
@@ -208,8 +209,9 @@ void fit_chorales(const example::Options& options, const example::Output& output
     epochs.push_back(static_cast<double>(epoch + 1));
     losses.push_back(loss / static_cast<double>(train.slices));
     validation.push_back(nats(svi, valid, 1));
-    std::printf("Epoch %4ld | training %.3f | validation %.3f nats per time slice\n", epoch + 1, losses.back(),
-                validation.back());
+    std::printf("Epoch %4ld | training %.3f", epoch + 1, losses.back());
+    if (valid.slices != 0) std::printf(" | validation %.3f", validation.back());
+    std::printf(" nats per time slice\n");
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const double tested = nats(svi, test, options.quick ? 1 : 10);
@@ -223,7 +225,7 @@ void fit_chorales(const example::Options& options, const example::Output& output
   example::Summary summary;
   summary.add("test_nll", tested);
   summary.add("independent_keys", independent);
-  summary.add("validation_nll", validation);
+  if (valid.slices != 0) summary.add("validation_nll", validation);
   summary.add("training_loss", losses);
   summary.add("seconds", seconds);
   summary.add("seconds_per_epoch", seconds / static_cast<double>(s.epochs));

@@ -98,7 +98,7 @@ WICK_COLD inline void PredictiveRun::raise_extra(Name name, Index draw) const {
 WICK_COLD inline void PredictiveRun::raise_parallel(std::string_view site, std::string_view why, Index rows) const {
   raise<UsageError>("wick.predictive.E328", site, {"the program cannot make ", rows, " draws at once: ", why},
                     {"leave out .parallel: draws are then made one by one\n  or write it for values with more dims at the left: reduce over given dims (sum(x, -1)), "
-                     "leave matmul, item() and branches on drawn values out"});
+                     "leave matmul, item() and branches on drawn values out\n  or, for a network with dropout, call its eval()"});
 }
 WICK_COLD inline void PredictiveRun::raise_unknown(std::string_view name) const {
   try {
