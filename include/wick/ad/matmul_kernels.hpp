@@ -28,7 +28,7 @@ WICK_NOINLINE inline double dot(const double* a, const double* b, Index n) {
 /// Rows of K < 8 numbers, with v in registers: y += X v, and X += u vᵀ.
 template <int K>
 WICK_NOINLINE void narrow_mat_vec(const double* x, const double* v, double* y, Index n) {
-  double w[K];
+  double w[static_cast<std::size_t>(K)];
   for (int k = 0; k < K; ++k) w[k] = v[k];
   for (Index i = 0; i < n; ++i, x += K) {
     double s = x[0] * w[0];
@@ -38,7 +38,7 @@ WICK_NOINLINE void narrow_mat_vec(const double* x, const double* v, double* y, I
 }
 template <int K>
 WICK_NOINLINE void narrow_outer(const double* u, const double* v, double* x, Index n) {
-  double w[K];
+  double w[static_cast<std::size_t>(K)];
   for (int k = 0; k < K; ++k) w[k] = v[k];
   for (Index i = 0; i < n; ++i, x += K)
     for (int k = 0; k < K; ++k) x[k] += u[i] * w[k];
@@ -103,7 +103,7 @@ inline constexpr int kPanelPackets = math::detail::native_count == 1 ? 4 : math:
 /// z[width] += uᵀ[n] X[n, width], rows of X `k` apart; the sums of P packets, twice, stay in registers.
 template <int... P>
 inline void vec_mat_panel(const double* u, const double* x, double* z, Index n, Index k, Index width, std::integer_sequence<int, P...>) {
-  constexpr int packets = sizeof...(P);
+  constexpr std::size_t packets = sizeof...(P);
   Packet s[packets], t[packets];
   ((s[P] = Packet(0.0), t[P] = Packet(0.0)), ...);
   // A last packet that is not full reads on into the next row, and what it adds up there is never used. So the last
@@ -163,7 +163,7 @@ inline constexpr Index kDepth = 256, kRows = 96, kColumns = 240;
 template <int... R, int... P>
 inline void gemm_tile(const double* a, const double* b, Index depth, double* c, Index ldc, Index rows, Index columns,
                       std::integer_sequence<int, R...>, std::integer_sequence<int, P...>) {
-  constexpr int packets = sizeof...(P);
+  constexpr std::size_t packets = sizeof...(P);
   Packet s[sizeof...(R) * sizeof...(P)];
   const auto zero = [&s]<int Q>(std::integral_constant<int, Q>)
                         WICK_LAMBDA_INLINE { ((s[Q * packets + P] = Packet(0.0)), ...); };

@@ -54,7 +54,7 @@ class Text {
       begin_ = fresh;
       room_ = room;
     }
-    std::memcpy(begin_ + size_, s.data(), s.size());
+    if (!s.empty()) std::memcpy(begin_ + size_, s.data(), s.size());  // the view of no name has no address
     size_ += s.size();
     begin_[size_] = '\0';
     return *this;
