@@ -1,6 +1,7 @@
 // jvp, hvp, hessian and jacobian as users call them. That every operation has its second derivative is in its own line of expect_grad.
 #include "ad/expect_grad.hpp"
 
+#include <wick/ad/custom_op.hpp>
 #include <wick/dist/dist.hpp>
 
 using namespace wick;
@@ -64,6 +65,9 @@ TEST_CASE("jvp and jacobian: of the same function agree, whichever way is shorte
   check_near(jvp(narrow)(x3, d3).second, matmul(jacobian(narrow)(x3), d3));
   CHECK(jacobian(wide)(x2).shape() == Shape{3, 2});
   CHECK(jacobian([](const Tensor& x) { return sum(x); })(x3).shape() == Shape{3});
+  // An operation without tangents goes backwards, although forwards were shorter.
+  const auto twice = custom_op("twice", [](const Tensor& x) { return 2.0 * x; }, [](const Tensor& g, const Tensor&, const Tensor&) { return 2.0 * g; });
+  check_near(jacobian([&](const Tensor& x) { return outer(twice(x), Tensor{1.0, 3.0}); })(x2), Tensor{{{2, 0}, {6, 0}}, {{0, 2}, {0, 6}}}, 0.0);
   check_near(jacobian([](const Tensor&) { return Tensor{1.0, 2.0}; })(x3), zeros({2, 3}), 0.0);  // depends on nothing
   check_near(jacobian([](const Tensor& x) { return expand(x, {2}); })(3.0), ones({2}), 0.0);
   check_near(jvp([](const Tensor& x) { return expand(x, {2}); })(3.0, 0.5).second, full({2}, 0.5), 0.0);

@@ -133,7 +133,7 @@ struct Hessian {
   }
 };
 
-/// The smaller of two ways: an output at a time backwards, or an input at a time forwards.
+/// The smaller of two ways: an output at a time backwards, or an input at a time forwards; backwards where an operation has a gradient only.
 template <class F>
 struct Jacobian {
   F f;
@@ -151,7 +151,7 @@ struct Jacobian {
     for (Index i = 0; i < m * n; ++i) to[i] = 0;
     if (TensorAccess::run(y) != tape.run() || TensorAccess::kind(y) != Kind::differentiable) return out;
     const std::uint32_t of = TensorAccess::record(y);
-    if (m <= n) {
+    if (m <= n || !SecondPass::has_tangents(tape)) {
       for (Index i = 0; i < m; ++i) {
         tape.clear_adjoints();
         tape.adjoint(of)[i] = 1;
@@ -198,7 +198,7 @@ auto hvp(F f) {
 }
 
 /// Turns a function of one tensor into one that returns its Jacobian, of shape y.shape + x.shape: backwards or forwards, whichever takes
-/// fewer passes. Throws: wick.ad.E131.
+/// fewer passes; backwards where an operation has no second derivative (`custom_op`).
 template <class F>
 auto jacobian(F f) {
   return detail::Jacobian<F>{std::move(f)};

@@ -76,6 +76,13 @@ class SecondPass {
     exchange();
   }
 
+  /// Whether all that was recorded can be run forwards.
+  static bool has_tangents(Tape& tape) noexcept {
+    for (std::uint32_t i = 1; i < tape.size(); ++i)
+      if (tape.differentiable(i) && tape[i].op == Op::general && fns_of(tape[i]).second.kind == SecondKind::none) return false;
+    return true;
+  }
+
   /// Moves the adjoints of the first-order reverse loop aside. Once for any number of directions.
   void keep_adjoints() {
     for (std::uint32_t i = 1; i < tape_.size(); ++i) {
