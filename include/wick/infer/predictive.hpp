@@ -23,7 +23,8 @@ struct FromPrior {};
 /// scales and masks: weighted so, the draws are of the posterior. With `parallel`, many draws are made at once, in a plate left of all
 /// other batch dims; a draw's values are compared with a run of its own, and a program for which they differ is refused. Draws of
 /// one batch share the subsample of a plate, and what `handlers::block` hides.
-/// The same seed gives the same draws, whatever the chunk; and the first n of them, whatever num_samples.
+/// The same seed gives the same draws, whatever the chunk; and the first n of them, whatever num_samples. Another `batch` gives others.
+/// Gradients: none; draws are constants, also inside a recording.
 /// Throws: wick.predictive.E320–E330; what the programs throw; on any error the parameter store is as before.
 template <class Model, class Source = detail::FromPrior>
 class Predictive {
