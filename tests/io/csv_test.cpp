@@ -176,6 +176,10 @@ TEST_CASE("csv: numbers are read to the last bit, in every locale", "[io][csv]")
       CHECK(to_csv(CsvTable().add("x", Tensor{1.5})) == "x\n1.5\n");
     }
   std::setlocale(LC_ALL, before.c_str());
+  // Beyond what a double can be: by its size, not by the sign of its exponent.
+  const std::string zeros(400, '0');
+  CHECK(same(parse_csv("x\n1" + zeros + "e-10\n0." + zeros + "1e+5\n-0." + zeros + "1\n-1" + zeros + "\n1e-99999999999999999999\n1e+99999999999999999999\n1" + zeros + "e-400\n")["x"],
+             {wick::detail::kInf, 0, -0.0, -wick::detail::kInf, 0, wick::detail::kInf, 1}));
 }
 
 TEST_CASE("csv: from files and streams", "[io][csv]") {

@@ -30,6 +30,19 @@ struct CsvCell {
   std::string_view view() const noexcept { return {begin, size}; }
 };
 
+/// Of a number that is beyond what a double can be: whether it is too small, not too large.
+inline bool is_too_small(std::string_view s) noexcept {
+  const std::size_t e = s.find_first_of("eE");
+  const std::string_view digits = s.substr(0, e);
+  const std::size_t dot = digits.find('.'), point = dot == s.npos ? digits.size() : dot;
+  Index power = 0;
+  if (e != s.npos) {
+    const bool less = s[e + 1] == '-';
+    const char* from = s.data() + e + 1 + (s[e + 1] == '+' ? 1 : 0);
+    if (std::from_chars(from, s.data() + s.size(), power).ec != std::errc()) power = less ? -(Index{1} << 60) : Index{1} << 60;
+  }
+  return static_cast<Index>(point) - static_cast<Index>(digits.find_first_of("123456789")) + power < 0;
+}
 /// A number as it stands in files, whatever the locale; false for anything else. Too large ones are ±∞, too small ones ±0.
 inline bool parse_number(std::string_view s, char decimal, double& out) {
   if (s.empty()) return false;
@@ -44,9 +57,7 @@ inline bool parse_number(std::string_view s, char decimal, double& out) {
   if (end != s.data() + s.size()) return false;
   if (WICK_LIKELY(error == std::errc())) return true;
   if (error != std::errc::result_out_of_range) return false;
-  const std::size_t exponent = s.find_first_of("eE");
-  const bool small = exponent == s.npos ? s.find_first_of("123456789") > s.find('.') : s[exponent + 1] == '-';
-  out = small ? 0.0 : kInf;
+  out = is_too_small(s) ? 0.0 : kInf;
   if (s[0] == '-') out = -out;
   return true;
 }
