@@ -31,6 +31,8 @@ TEST_CASE("E7: uncondition makes observed sites latent, and says that they were 
   CHECK(t.at("y").value.item() != 1.5);
   CHECK_FALSE(t.at("z").infer.was_observed);
   CHECK(t.at("f").is_observed);  // a factor is no data
+  const auto aside = [] { sample("a", Normal(0.0, 1.0), obs(2.0), {.is_auxiliary = true}); };
+  CHECK_FALSE(handlers::trace(handlers::uncondition(aside)).get_trace().at("a").is_observed);
   // What a condition inside has observed is latent again; one outside observes it anew.
   CHECK_FALSE(handlers::trace(handlers::uncondition(handlers::condition(chain, {{"z", 3.0}}))).get_trace().at("z").is_observed);
   CHECK(handlers::condition(handlers::uncondition(chain), {{"y", 4.0}})().item() == 4.0);

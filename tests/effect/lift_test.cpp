@@ -158,6 +158,8 @@ TEST_CASE("E7: substitute gives values to all types of sites and observes nothin
   CHECK(t.log_prob_sum().item() == Approx(normal_lpdf(0.5) + normal_lpdf(1.0, 0.5) + 2.5 * (normal_lpdf(0.25) + normal_lpdf(0.75))));
   CHECK(handlers::substitute(handlers::substitute(linear, {{"b", 1.0}, {"w", zeros({2, 3})}}), {{"b", 2.0}})().item() == 2.0);  // the outer one wins
   check_error<SiteError>([&] { return handlers::substitute(program, {{"data", Tensor{1.0, 2.0, 3.0}}})(); }, "wick.plate.E202", "data", "subsample_size");
+  for (const Tensor& wrong : {Tensor{1.0, 5.0}, Tensor{-1.0, 0.0}, Tensor{0.5, 1.0}, Tensor(1.0), Tensor(zeros({2, 1})), Tensor{not_a_number, 1.0}})
+    check_error<DomainError>([&] { return handlers::substitute(program, {{"data", wrong}})(); }, "wick.plate.E203", "data", "integers");
 }
 
 TEST_CASE("E9: obs_mask makes three sites, and counts each element once", "[effect][obs_mask]") {
@@ -201,5 +203,6 @@ TEST_CASE("E9: obs_mask is over the batch shape, whatever the event; what does n
   CHECK(values(program(1.0)) == values(y));
   CHECK(values(program(true)) == values(y));
   check_error<ShapeError>([&] { return program(ones({2, 3})); }, "wick.handler.E261", "y", "event");
-  check_error<DomainError>([&] { return program(0.5); }, "wick.handler.E251", "", "compare");
+  check_error<DomainError>([&] { return program(0.5); }, "wick.handler.E251", "y", "compare");
+  check_error<UsageError>([&] { return program(Tensor()); }, "wick.tensor.E100", "y", "value");
 }

@@ -125,4 +125,11 @@ TEST_CASE("queue: sites it cannot list, and too many runs, are errors", "[effect
   check_error<UsageError>([] { return handlers::queue([] { sample("k", Poisson(1.0)); }).get_traces(); }, "wick.handler.E272", "k", "condition");
   check_error<UsageError>([] { return handlers::queue([] { sample("k", Bernoulli({.probs = 0.5 * ones({2})})); }).get_traces(); }, "wick.handler.E272", "k", "one by one");
   check_error<UsageError>([] { return handlers::queue(coins, {.max_tries = 3}).get_traces(); }, "wick.handler.E273", "", "max_tries");
+  // Handlers around the queue see its sites after it has given them values: what changes them must be inside.
+  const auto paths = [] { return handlers::queue(coins).get_traces(); };
+  check_error<UsageError>([&] { return handlers::scope(paths, "left")(); }, "wick.handler.E274", "first", "wrap the program");
+  check_error<UsageError>([&] { return handlers::condition(paths, {{"first", 1.0}})(); }, "wick.handler.E274", "first", "wrap the program");
+  check_error<UsageError>([&] { return handlers::substitute(paths, {{"first", 1.0}})(); }, "wick.handler.E274", "first", "wrap the program");
+  CHECK(handlers::scale(paths, 2.0)().size() == 4);
+  CHECK(handlers::queue(handlers::scope(coins, "left")).get_traces().size() == 4);
 }

@@ -17,22 +17,26 @@ inline MaskedObs obs(Tensor value, Tensor obs_mask) { return {std::move(value), 
 namespace detail {
 
 WICK_NOINLINE inline Tensor sample_partly(std::string_view name, Distribution& seen, Distribution& unseen, MaskedObs o, const Infer& infer) {
-  Tensor known, drawn;
-  {
-    const handlers::mask<> there(o.mask);
-    known = sample_site(joined_name({name, "_observed"}).view(), seen, std::move(o.value), infer);
+  try {
+    Tensor known, drawn;
+    {
+      const handlers::mask<> there(o.mask);
+      known = sample_site(joined_name({name, "_observed"}).view(), seen, std::move(o.value), infer);
+    }
+    {
+      const handlers::mask<> missing(!o.mask);
+      drawn = sample_site(joined_name({name, "_unobserved"}).view(), unseen, {}, infer);
+    }
+    Shape batch = seen.batch_shape();
+    if (WICK_UNLIKELY(!broadcast_into(batch, o.mask.shape())))
+      raise<ShapeError>("wick.handler.E261", name, {"obs_mask of shape ", o.mask.shape(), " does not broadcast with the site's batch_shape ", seen.batch_shape()},
+                        {"give one 0 or 1 for each element of the batch_shape, without the event dimensions"});
+    Shape wide = o.mask.shape();
+    for (Index i = 0; i < seen.event_dim() && !wide.empty(); ++i) wide.push_back(1);
+    return deterministic(name, where(o.mask.shape() == wide ? o.mask : reshape(o.mask, wide), known, drawn));
+  } catch (Error& e) {
+    rethrow_located(e, intern(name));
   }
-  {
-    const handlers::mask<> missing(!o.mask);
-    drawn = sample_site(joined_name({name, "_unobserved"}).view(), unseen, {}, infer);
-  }
-  Shape batch = seen.batch_shape();
-  if (WICK_UNLIKELY(!broadcast_into(batch, o.mask.shape())))
-    raise<ShapeError>("wick.handler.E261", name, {"obs_mask of shape ", o.mask.shape(), " does not broadcast with the site's batch_shape ", seen.batch_shape()},
-                      {"give one 0 or 1 for each element of the batch_shape, without the event dimensions"});
-  Shape wide = o.mask.shape();
-  for (Index i = 0; i < seen.event_dim() && !wide.empty(); ++i) wide.push_back(1);
-  return deterministic(name, where(o.mask.shape() == wide ? o.mask : reshape(o.mask, wide), known, drawn));
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <wick/effect/handlers/escape.hpp>
 #include <wick/effect/handlers/replay.hpp>
 #include <wick/effect/handlers/trace.hpp>
+#include <wick/effect/plate.hpp>
 
 namespace wick::inline WICK_ABI {
 
@@ -43,6 +44,17 @@ class Branch final : public Handler {
   List<Trace>* todo_;
 };
 
+/// What a run was given it must have had: else handlers around the queue are in the way, and its runs would be repeated, or weighed wrongly.
+WICK_COLD inline void check_path(const Trace& given, const Trace& now) {
+  for (const Site& s : given) {
+    if (s.type != SiteType::sample || s.is_observed || s.value.empty()) continue;
+    const Site* n = now.find(s.name);
+    const char* what = n == nullptr ? "rename or hide" : n->is_observed ? "observe" : same_values(n->value, s.value) ? nullptr : "give a value to";
+    if (what != nullptr)
+      raise<UsageError>("wick.handler.E274", s.name.view(), {"queue: handlers around it ", what, " the site, which queue gives its values"},
+                        {"wrap the program and not the queue: handlers::queue(handlers::condition(model, values))"});
+  }
+}
 /// Runs the program until it ends with the next combination of values. False when there is none left.
 WICK_NOINLINE inline bool next_path(const Callable& program, List<Trace>& todo, Trace& out, Index& tries) {
   while (!todo.empty()) {
@@ -55,8 +67,10 @@ WICK_NOINLINE inline bool next_path(const Callable& program, List<Trace>& todo, 
       const Branch branch(out, todo);
       const handlers::replay<> replayed(given);
       program();
+      check_path(given, out);
       return true;
     } catch (const NonlocalExit&) {  // its branches are in the queue now
+      check_path(given, out);
     }
   }
   return false;
@@ -70,7 +84,8 @@ namespace handlers {
 /// Σ exp(log_prob_sum) over them come exact probabilities. Continuous sites before a branching are drawn once for all of it.
 ///
 /// The first value of the first site comes first. Reads: type, is_observed, value, fn. Writes: value, done.
-/// Throws: wick.handler.E272 for a site of several elements or infinitely many values, E273 after `max_tries` runs.
+/// Throws: wick.handler.E272 for a site of several elements or infinitely many values, E273 after `max_tries` runs,
+/// E274 for handlers around the queue that rename its sites or give them values: they belong inside it.
 /// Example:
 ///     for (const Trace& t : handlers::queue(coins).get_traces()) std::printf("%.3f\n", std::exp(t.log_prob_sum().item()));
 template <class F>

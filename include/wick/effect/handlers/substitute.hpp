@@ -14,6 +14,7 @@ class substitute;
 /// Densities stay those of the program: `handlers::trace(handlers::substitute(model, {{"z", 0.5}})).get_trace(x).log_prob_sum()` is the log density at
 /// z = 0.5. A substituted parameter need not be in the store, and is not trained. Sites that the program observes are left alone; of two
 /// substitutes the outer one wins. Reads: type, name, is_observed. Writes: value.
+/// Throws: wick.plate.E203 for a plate whose value is no vector of its indices.
 /// Example:
 ///     const Trace t = handlers::trace(handlers::substitute(model, {{"z", 0.5}})).get_trace(y);
 ///     std::printf("log density at z = 0.5: %.3f\n", t.log_prob_sum().item());
@@ -26,10 +27,24 @@ class substitute<Scope> final : public Handler {
   void process(Message& m) override {
     const Tensor* v = m.is_observed ? nullptr : values_->find(m.name);
     if (v == nullptr || v->empty()) return;
+    if (WICK_UNLIKELY(m.type == SiteType::plate)) check_indices(m, *v);
     m.value = *v;
   }
 
  private:
+  static void check_indices(const Message& m, const Tensor& v) {
+    bool good = v.dim() == 1 && v.numel() > 0;
+    for (Index i = 0; good && i < v.numel(); ++i) {
+      const double x = v.data()[i];
+      good = x >= 0 && x < static_cast<double>(m.full_size) && x == static_cast<double>(static_cast<Index>(x));
+    }
+    if (WICK_UNLIKELY(!good)) raise(m, v);
+  }
+  [[noreturn]] WICK_COLD static void raise(const Message& m, const Tensor& v) {
+    detail::raise<DomainError>("wick.plate.E203", m.name.view(),
+                               {"substitute: the value of a plate is its indices; given is shape ", v.shape(), ", not a vector of indices between 0 and ", m.full_size - 1},
+                               {"give integers 0 <= i < size, as in {{\"", m.name.view(), "\", Tensor{2, 0}}}"});
+  }
   Values own_;
   const Values* values_;
 };

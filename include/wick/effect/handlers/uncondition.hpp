@@ -11,7 +11,7 @@ class uncondition;
 
 /// Makes observed sites latent: they are drawn anew, whatever the program or a handler inside has observed.
 ///
-/// Factors stay. Reads: type, is_observed. Writes: is_observed, value, done, infer.was_observed.
+/// Factors stay. Reads: type, is_observed, fn. Writes: is_observed, value, done, infer.was_observed.
 /// Example:
 ///     const Tensor simulated = handlers::uncondition(model)(y);  // data of the prior predictive
 template <>
@@ -21,7 +21,7 @@ class uncondition<Scope> final : public Handler {
   /// Keeps what was observed in `observed`, which must outlive the scope.
   [[nodiscard]] explicit uncondition(Values& observed) : kept_(&observed) { enter(types_of(SiteType::sample), no_types); }
   void process(Message& m) override {
-    if (!m.is_observed || m.infer.is_score_factor || m.infer.is_open_factor || m.infer.is_auxiliary) return;
+    if (!m.is_observed || std::string_view(m.fn->name()) == "Unit") return;
     if (kept_ != nullptr) kept_->set(m.name.view(), m.value);
     m.is_observed = m.done = false;
     m.infer.was_observed = true;
