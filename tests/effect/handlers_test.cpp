@@ -43,6 +43,8 @@ TEST_CASE("E7: uncondition makes observed sites latent, and says that they were 
   }
   REQUIRE(kept.find(Name("y")) != nullptr);
   CHECK(kept.find(Name("y"))->item() == 1.5);
+  kept.set("y", 2.5);  // in place of the first one
+  CHECK(kept.find(Name("y"))->item() == 2.5);
 }
 
 TEST_CASE("E7: do cuts a site off from what follows, and leaves it with its draw and density", "[effect][do]") {
@@ -156,6 +158,8 @@ TEST_CASE("scope: a plate inside itself is an error there too; an empty prefix i
     return plate("p", 2).dim();
   };
   CHECK(handlers::scope(apart, "s")() == -2);
+  CHECK(apart() == -2);  // "in/p" inside "p" is another plate
+  CHECK(handlers::trace(apart).get_trace().size() == 2);
   check_error<UsageError>([] { const handlers::scope none(""); }, "wick.handler.E264", "", "give a name");
 }
 

@@ -120,8 +120,7 @@ inline std::string graph_text(bool dot, const Graph& model, const Graph* guide) 
   std::string out;
   GraphWriter w(dot, out);
   w.line(0, dot ? "digraph {" : "flowchart TD");
-  if (!dot) w.line(1, "classDef observed fill:#ddd");
-  if (!dot) w.line(1, "classDef deterministic stroke-dasharray:4");
+  if (!dot) out += "  classDef observed fill:#ddd\n  classDef deterministic stroke-dasharray:4\n";
   if (guide == nullptr) {
     w.write(model, "n", 1);
   } else {

@@ -141,7 +141,8 @@ class plate final : public Handler {
   /// What the stack makes of this plate's index message.
   Tensor find_indices(const PlateOptions& options, const Subsampling* how);
   Index asked_size(const PlateOptions& options) const;
-  Index free_dim(Index wanted) const;
+  Index free_dim(Index wanted, bool is_full_name) const;
+  bool is_renamed() const;
   void narrow(Message& m) const;
   void begin_turn(Index counter) noexcept {
     frame_.counter = counter;
@@ -198,10 +199,7 @@ inline void draw_subsample(Message& m) {
 }
 
 inline bool same_values(const Tensor& a, const Tensor& b) {
-  if (!(a.shape() == b.shape())) return false;
-  for (Index i = 0; i < a.numel(); ++i)
-    if (a.data()[i] != b.data()[i]) return false;
-  return true;
+  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.numel()) * sizeof(double)) == 0;
 }
 
 }  // namespace detail
@@ -243,7 +241,7 @@ WICK_NOINLINE inline Tensor plate::find_indices(const PlateOptions& o, const Sub
   detail::send(m, how != nullptr ? how->draw : [](Message&) {});
   if (WICK_UNLIKELY(!(m.name == frame_.name))) {  // a scope has put something before it
     frame_.name = m.name;
-    free_dim(o.dim);
+    free_dim(o.dim, true);
   }
   return std::move(m.value);
 }
@@ -260,7 +258,7 @@ WICK_NOINLINE inline void plate::begin_plate(std::string_view text, Index size, 
     if (WICK_UNLIKELY(size < 1))
       raise<DomainError>("wick.plate.E200", {" has size ", size, "; it must be at least 1"}, {"skip the plate when the data are empty\n  or check how the size is computed"});
     frame_.size = how == nullptr ? size : (this->*how->asked_size)(o);
-    frame_.dim = free_dim(o.dim);
+    frame_.dim = free_dim(o.dim, false);
     Tensor got = find_indices(o, how);
     const Index count = detail::plate_count(got, size);
     const bool asks = o.subsample_size.value != 0 || !o.subsample.empty();
@@ -275,7 +273,18 @@ WICK_NOINLINE inline void plate::begin_plate(std::string_view text, Index size, 
   }
 }
 
-inline Index plate::free_dim(Index wanted) const {
+/// Whether a scope around will put something before the name.
+WICK_COLD inline bool plate::is_renamed() const {
+  Message m;
+  m.type = SiteType::plate;
+  m.name = frame_.name;
+  m.full_size = m.size = frame_.full_size;
+  m.done = true;
+  detail::pass_out(m, detail::context.innermost);
+  return !(m.name == frame_.name);
+}
+
+inline Index plate::free_dim(Index wanted, bool is_full_name) const {
   if (WICK_UNLIKELY(wanted > 0 || wanted < -64))
     raise<UsageError>("wick.plate.E204", {": plate dims are negative, from the right of batch_shape, and at least -64; given is ", wanted}, {"use dim = -1, -2, …, or leave it out"});
   Index dim = wanted != 0 ? wanted : -1;
@@ -283,7 +292,7 @@ inline Index plate::free_dim(Index wanted) const {
     const Frame* f = h->frame();
     h = h->outer();
     if (f == nullptr) continue;
-    if (f->name == frame_.name) raise_nested();
+    if (WICK_UNLIKELY(f->name == frame_.name) && (is_full_name || !is_renamed())) raise_nested();
     if (f->dim != dim) continue;
     if (wanted != 0)
       raise<SiteError>("wick.plate.E207", {" wants dim ", dim, ", which the plate \"", f->name.view(), "\" around it has"}, {"leave dim out: the rightmost free one is taken\n  or give one of the two another dim"});

@@ -52,11 +52,17 @@ class Values {
   Values(std::initializer_list<std::pair<std::string_view, Tensor>> list) {
     for (const auto& [name, value] : list) set(name, value);
   }
-  void set(std::string_view name, Tensor value) { items_.push_back({Name(name), std::move(value)}); }
-  /// Null when there is none; the last one given counts.
+  /// In place of what the name had.
+  void set(std::string_view name, Tensor value) {
+    const Name key(name);
+    for (auto& [own, old] : items_)
+      if (own == key) return static_cast<void>(old = std::move(value));
+    items_.push_back({key, std::move(value)});
+  }
+  /// Null when there is none.
   const Tensor* find(Name name) const noexcept {
-    for (std::size_t i = items_.size(); i-- > 0;)
-      if (items_[i].first == name) return &items_[i].second;
+    for (const auto& [own, value] : items_)
+      if (own == name) return &value;
     return nullptr;
   }
   /// In the order in which they were given.

@@ -35,13 +35,8 @@ class condition<Scope> final : public Handler {
 };
 
 template <class F>
-class condition final : public Wrapper<condition<F>, F> {
- public:
-  condition(F f, Values data) : Wrapper<condition<F>, F>(std::move(f)), data_(std::move(data)) {}
-  handlers::condition<Scope> make_scope() const { return handlers::condition<Scope>(&data_); }
-
- private:
-  Values data_;
+class condition final : public Holding<condition, F, Values> {
+  using Holding<condition, F, Values>::Holding;
 };
 condition(Values) -> condition<Scope>;
 template <class F>

@@ -22,9 +22,7 @@ class mask<Scope> final : public Handler {
     check(mask_);
     enter(types_of(SiteType::sample, SiteType::inspect), no_types);
   }
-  void process(Message& m) override {
-    m.mask = m.mask.empty() ? mask_ : (m.mask & mask_);
-  }
+  void process(Message& m) override { m.mask = m.mask.empty() ? mask_ : (m.mask & mask_); }
   static void check(const Tensor& m) {
     if (WICK_UNLIKELY(m.empty())) detail::raise_empty("handlers::mask: the mask");
     detail::kind_in(m, detail::context.tape);  // another thread's unfinished step?

@@ -23,9 +23,7 @@ class scale<Scope> final : public Handler {
     check(factor_);
     enter(types_of(SiteType::sample, SiteType::inspect), no_types);
   }
-  void process(Message& m) override {
-    detail::scale_by(m.scale, factor_);
-  }
+  void process(Message& m) override { detail::scale_by(m.scale, factor_); }
   static void check(const Tensor& factor) {
     if (WICK_LIKELY(detail::TensorAccess::is_scalar(factor) && factor.item() > 0 && factor.item() < detail::kInf)) return;
     if (factor.empty()) detail::raise_empty("handlers::scale: the factor");

@@ -27,19 +27,11 @@ class substitute<Scope> final : public Handler {
   void process(Message& m) override {
     const Tensor* v = m.is_observed ? nullptr : values_->find(m.name);
     if (v == nullptr || v->empty()) return;
-    if (WICK_UNLIKELY(m.type == SiteType::plate)) check_indices(m, *v);
+    if (WICK_UNLIKELY(m.type == SiteType::plate && (v->dim() != 1 || !constraints::integer_interval(0.0, static_cast<double>(m.full_size - 1)).contains(*v)))) raise(m, *v);
     m.value = *v;
   }
 
  private:
-  static void check_indices(const Message& m, const Tensor& v) {
-    bool good = v.dim() == 1 && v.numel() > 0;
-    for (Index i = 0; good && i < v.numel(); ++i) {
-      const double x = v.data()[i];
-      good = x >= 0 && x < static_cast<double>(m.full_size) && x == static_cast<double>(static_cast<Index>(x));
-    }
-    if (WICK_UNLIKELY(!good)) raise(m, v);
-  }
   [[noreturn]] WICK_COLD static void raise(const Message& m, const Tensor& v) {
     detail::raise<DomainError>("wick.plate.E203", m.name.view(),
                                {"substitute: the value of a plate is its indices; given is shape ", v.shape(), ", not a vector of indices between 0 and ", m.full_size - 1},

@@ -57,32 +57,27 @@ class trace final {
   /// Runs the callable under a trace that is dropped.
   template <class... T>
   decltype(auto) operator()(T&&... x) {
-    return run(f_, std::forward<T>(x)...);
+    Trace dropped;
+    return run(dropped, f_, std::forward<T>(x)...);
   }
   template <class... T>
   decltype(auto) operator()(T&&... x) const {
-    return run(f_, std::forward<T>(x)...);
+    Trace dropped;
+    return run(dropped, f_, std::forward<T>(x)...);
   }
 
  private:
   template <class G, class... T>
   static Trace record(G& f, T&&... x) {
     Trace out;
-    try {
-      const trace<Scope> scope(out);
-      if constexpr (std::is_convertible_v<decltype(f(std::forward<T>(x)...)), Tensor>)
-        out.set_return_value(f(std::forward<T>(x)...));
-      else
-        static_cast<void>(f(std::forward<T>(x)...));
-    } catch (Error& e) {
-      detail::add_shape_table(e, out);
-      throw;
-    }
+    if constexpr (std::is_convertible_v<decltype(f(std::forward<T>(x)...)), Tensor>)
+      out.set_return_value(run(out, f, std::forward<T>(x)...));
+    else
+      static_cast<void>(run(out, f, std::forward<T>(x)...));
     return out;
   }
   template <class G, class... T>
-  static decltype(auto) run(G& f, T&&... x) {
-    Trace out;
+  static decltype(auto) run(Trace& out, G& f, T&&... x) {
     try {
       const trace<Scope> scope(out);
       return f(std::forward<T>(x)...);
