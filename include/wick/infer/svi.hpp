@@ -8,6 +8,7 @@
 #include <wick/core/owner.hpp>
 #include <wick/effect/param_store.hpp>
 #include <wick/infer/elbo_terms.hpp>
+#include <wick/infer/unreached.hpp>
 #include <wick/io/progress.hpp>
 #include <wick/optim/adam.hpp>
 
@@ -131,6 +132,7 @@ class SviState {
   double differentiate(const Program& program, const Trace_ELBO& elbo, Draws draws);
   void collect(Tape& tape);
   void find_bad_gradient() const;
+  void report_unreached(const Unreached& unreached) const;
   void forget_removed(const ParamStore& store, Optimizer& optimizer);
   [[noreturn]] static void raise_gradient(const Param& p, Index i, double g) ;
 
@@ -190,14 +192,19 @@ inline double SviState::differentiate(const Program& program, const Trace_ELBO& 
   touched_.clear();
   gradient_.clear();
   params_.clear();
-  const ParamCapture capture(touched_, param_store());
+  ParamStore& store = param_store();
+  const ParamCapture capture(touched_, store);
+  Unreached unreached;
   double loss = 0;
   for (Index p = 0; p < elbo.num_particles(); ++p) {
     draws.particle = static_cast<std::uint64_t>(p);
     const Recording recording;
     loss += elbo.particle(program, traces_, draws);
+    const bool new_params = store.generation() != generation_;
+    if (WICK_UNLIKELY(new_params)) unreached.note_seeds(recording.tape());
     recording.tape().backward();
     collect(recording.tape());
+    if (WICK_UNLIKELY(new_params)) unreached.look(recording.tape(), touched_, gradient_);
     traces_.clear();  // before the recording ends, so that its values go back to the pool
   }
   const double* g = gradient_.data();
@@ -206,7 +213,16 @@ inline double SviState::differentiate(const Program& program, const Trace_ELBO& 
     p.gradient = g;
     g += p.size;
   }
+  if (WICK_UNLIKELY(store.generation() != generation_)) report_unreached(unreached);
   return loss / static_cast<double>(elbo.num_particles());
+}
+
+WICK_COLD inline void SviState::report_unreached(const Unreached& unreached) const {
+  unreached.report(touched_, [this](const Param& p) {
+    for (const Trained& t : trained_)
+      if (t.key == p.serial()) return true;
+    return false;
+  });
 }
 
 WICK_COLD inline void SviState::find_bad_gradient() const {
@@ -267,7 +283,8 @@ WICK_NOINLINE inline std::vector<double> run_steps(const RunOptions& o, const Ca
 /// Model and guide are callables with the same arguments, held by value (use std::ref to share one). A step that throws leaves
 /// parameters, optimiser state and the handler stack as they were, so that the caller can go on; the step after it draws other numbers.
 /// Parameters are those of the store in force when the step begins. An SVI object is neither copied nor moved.
-/// Throws: what the program throws, wick.elbo.E300–E307, wick.svi.E310 (non-finite gradient), E311, E312 (a parameter of another store).
+/// Throws: what the program throws, wick.elbo.E300–E307, wick.svi.E310 (non-finite gradient), E311, E312 (a parameter of another store). Warns: wick.svi.W313, in the
+/// first step that has it, of a parameter that the loss does not depend on.
 template <class Model, class Guide, class Optim = Adam, class Elbo = Trace_ELBO>
 class SVI {
  public:
