@@ -3,6 +3,7 @@
 #pragma once
 
 #include <wick/ad/ops_shape.hpp>
+#include <wick/math/special.hpp>
 #include <wick/nn/linear_op.hpp>
 
 namespace wick::inline WICK_ABI::detail {
