@@ -172,3 +172,72 @@ TEST_CASE("dual: comparisons look at the values", "[math]") {
   CHECK_FALSE(static_cast<bool>(a > b));
   CHECK_FALSE(static_cast<bool>(0.5 >= a));
 }
+
+namespace {
+
+// Partials with respect to n inputs at once, where there are many in registers, against each of them by itself.
+template <unsigned N, class F>
+void check_many(F f, const double* at) {
+  constexpr unsigned all = N == 32 ? ~0u : (1u << N % 32) - 1u;
+  Dual<Scalar, all> x[N];
+  for (unsigned k = 0; k < N; ++k) {
+    x[k] = Dual<Scalar, all>(Scalar(at[k]));
+    x[k].d[k] = 1.0;
+  }
+  const Dual<Scalar, all> y = f(x);
+  for (unsigned k = 0; k < N; ++k) {
+    Dual<Scalar, 1u> one[N];
+    for (unsigned j = 0; j < N; ++j) {
+      one[j] = Dual<Scalar, 1u>(Scalar(at[j]));
+      one[j].d[0] = j == k ? 1.0 : 0.0;
+    }
+    const Dual<Scalar, 1u> wanted = f(one);
+    INFO(N << " inputs, the " << k << ". of them");
+    CHECK(y.v.v == wanted.v.v);
+    CHECK(y.d[k].v == Approx(wanted.d[0].v).epsilon(1e-14).margin(1e-14));
+  }
+}
+template <unsigned N>
+void check_many() {
+  double at[N];
+  for (unsigned k = 0; k < N; ++k) at[k] = 0.3 + 0.07 * k;
+  check_many<N>(
+      [](const auto* x) {
+        auto y = x[0];
+        for (unsigned k = 1; k < N; ++k) {
+          const auto before = y;
+          y = where(x[k] > 0.5, y * x[k] + 2.0 / (x[k] + y), exp(-x[k]) - y);
+          y += tanh(before) / 3.0 - log(x[k] * x[k - 1]) + max(x[k], before) * where(x[k] > 9.0, x[k], 1.5);
+        }
+        return pow(y * y + 1.0, x[N - 1]);
+      },
+      at);
+}
+
+}  // namespace
+
+TEST_CASE("dual: many partials at once are those of each input by itself", "[math]") {
+  check_many<2>();
+  check_many<5>();
+  check_many<6>();
+  check_many<8>();
+  check_many<11>();
+  check_many<32>();
+}
+
+TEST_CASE("dual: lanes that differ meet in registers too", "[math]") {
+  Dual<Scalar, 0xFFu> a(Scalar(2.0));
+  for (unsigned k = 0; k < 8; ++k) a.d[k] = 1.0 + k;
+  const auto product = a * variable<9>(Scalar(3.0)) + variable<0>(Scalar(1.0));
+  CHECK(product.v.v == 7.0);
+  CHECK(partial<0>(product).v == 3.0 * 1.0 + 1.0);
+  CHECK(partial<7>(product).v == 24.0);
+  CHECK(partial<8>(product).v == 0.0);
+  CHECK(partial<9>(product).v == 2.0);
+  const Dual<Scalar, 0xFFu> wide = variable<3>(Scalar(5.0));
+  CHECK((a - wide).d[3].v == 3.0);
+  CHECK((a - wide).d[4].v == 5.0);
+  const auto chosen = where(a > 1.0, wide, variable<1>(Scalar(4.0)));
+  CHECK(partial<3>(chosen).v == 1.0);
+  CHECK(partial<1>(chosen).v == 0.0);
+}

@@ -167,6 +167,10 @@ struct ScanStep {
     }
     for (unsigned k = 0; k < states; ++k) run.state[k] = in[k].v;
   }
+  template <class D, int... I>
+  static WICK_INLINE void store_partials(const D& x, double* to, std::integer_sequence<int, I...>) {
+    (x.part(I).store(to + I * math::detail::Register::lanes), ...);
+  }
   /// The same with every step's Jacobian.
   static void jacobian(const void* function, ScanRun& run) {
     using D = math::Dual<math::Scalar, lanes == 32 ? ~0u : (1u << lanes % 32) - 1u>;
@@ -186,8 +190,12 @@ struct ScanStep {
         for (unsigned k = 0; k < states; ++k) run.states[t * states + k] = out[k].v.v;
       if (run.outputs != nullptr)
         for (unsigned k = 0; k < outputs; ++k) run.outputs[t * outputs + k] = out[states + k].v.v;
-      for (unsigned k = 0; k < states + outputs; ++k)
-        for (unsigned j = 0; j < lanes; ++j) *to++ = out[k].d[j].v;
+      for (unsigned k = 0; k < states + outputs; ++k, to += scan_row(lanes)) {
+        if constexpr (math::detail::many_partials(static_cast<int>(lanes)))
+          store_partials(out[k], to, typename D::Registers());
+        else
+          for (unsigned j = 0; j < lanes; ++j) to[j] = out[k].d[j].v;
+      }
     }
     for (unsigned k = 0; k < states; ++k) run.state[k] = in[k].v.v;
   }

@@ -7,10 +7,16 @@
 #include <wick/ad/general.hpp>
 #include <wick/ad/ops_index.hpp>
 #include <wick/ad/ops_shape.hpp>
+#include <wick/math/dual_number.hpp>
 
 namespace wick::inline WICK_ABI::detail {
 
 inline constexpr unsigned kScanLanes = 32;
+/// Numbers in a row of the Jacobian: whole registers where there are many lanes.
+constexpr unsigned scan_row(unsigned lanes) noexcept {
+  const int count = static_cast<int>(lanes);
+  return static_cast<unsigned>(math::detail::many_partials(count) ? math::detail::partials_room(count) : count);
+}
 
 /// One run of steps. `in` and `stride` are the lanes behind the state's: element and distance from step to step (0: the same always).
 struct ScanRun {
@@ -20,7 +26,7 @@ struct ScanRun {
   Index stride[kScanLanes];
   double* states;    ///< the state after each step; null: not wanted
   double* outputs;   ///< of each step; null where there are none
-  double* jacobian;  ///< of (state, outputs) with respect to all lanes, step by step
+  double* jacobian;  ///< of (state, outputs) with respect to all lanes, step by step, in rows of `scan_row`
 };
 
 struct ScanAdjoint;
@@ -116,26 +122,41 @@ struct ScanAdjoint {
 /// The reverse loop over the steps of one segment, whose Jacobians are there. `g` is the result's adjoint.
 template <unsigned S, unsigned O, unsigned L>
 WICK_NOINLINE void scan_reverse(const double* jacobian, Index first, Index steps, const double* g, ScanAdjoint& adjoint) {
-  double next[S], sums[L] = {};
+  using math::detail::Register;
+  constexpr unsigned row = scan_row(L);
+  alignas(64) double next[row] = {}, sums[row] = {}, before[row];
   for (unsigned k = 0; k < S; ++k) next[k] = adjoint.next[k];
   for (unsigned k = S; k < L; ++k) sums[k] = adjoint.sums[k - S];
   unsigned moves = 0;
   for (unsigned k = S; k < L; ++k) moves |= adjoint.moving[k - S] != nullptr ? 1u << k : 0u;
-  const double* j = jacobian + steps * static_cast<Index>((S + O) * L);
+  const double* j = jacobian + steps * static_cast<Index>((S + O) * row);
   for (Index t = first + steps; t-- > first;) {
-    j -= (S + O) * L;
-    double before[L] = {};
-    for (unsigned r = 0; r < S + O; ++r) {
-      double a = 0;
-      if (r >= S)
-        a = g[t * static_cast<Index>(O) + static_cast<Index>(r - S)];
-      else
-        a = O == 0 ? next[r] + g[t * static_cast<Index>(S) + static_cast<Index>(r)] : next[r];
-      if (a == 0) continue;  // leaves no trace, whatever the partials are
-      for (unsigned k = 0; k < L; ++k) before[k] += a * j[r * L + k];
+    j -= (S + O) * row;
+    const auto adjoint_of = [&](unsigned r) WICK_LAMBDA_INLINE {
+      if (r >= S) return g[t * static_cast<Index>(O) + static_cast<Index>(r - S)];
+      return O == 0 ? next[r] + g[t * static_cast<Index>(S) + static_cast<Index>(r)] : next[r];
+    };
+    if constexpr (!math::detail::many_partials(static_cast<int>(L))) {
+      for (double& b : before) b = 0;
+      for (unsigned r = 0; r < S + O; ++r) {
+        const double a = adjoint_of(r);
+        if (a == 0) continue;  // leaves no trace, whatever the partials are
+        for (unsigned k = 0; k < L; ++k) before[k] += a * j[r * row + k];
+      }
+      for (unsigned k = 0; k < S; ++k) next[k] = before[k];
+      for (unsigned k = S; k < L; ++k) sums[k] += before[k];
+    } else {
+      double a[S + O];
+      for (unsigned r = 0; r < S + O; ++r) a[r] = adjoint_of(r);
+      for (unsigned k = 0; k < row; k += Register::lanes) {
+        Register b(0.0);
+        for (unsigned r = 0; r < S + O; ++r)
+          if (a[r] != 0) b = mul_add(Register(a[r]), Register::load(j + r * row + k), b);
+        b.store(before + k);
+        b.store(next + k);
+        (Register::load(sums + k) + b).store(sums + k);
+      }
     }
-    for (unsigned k = 0; k < S; ++k) next[k] = before[k];
-    for (unsigned k = S; k < L; ++k) sums[k] += before[k];
     if (moves == 0) continue;
     for (unsigned k = S; k < L; ++k)
       if ((moves >> k & 1u) != 0) adjoint.moving[k - S][t * adjoint.stride[k - S]] += before[k];
@@ -241,7 +262,7 @@ WICK_NOINLINE inline ScanPayload* scan_evaluate(Tape& tape, const ScanRequest& q
   p->segment = segment;
   if (gradient) {
     p->kept = arena.doubles((steps / segment + 1) * static_cast<Index>(s.states));
-    p->jacobian = arena.doubles(segment * static_cast<Index>((s.states + s.outputs) * s.lanes));
+    p->jacobian = arena.doubles(segment * static_cast<Index>((s.states + s.outputs) * scan_row(s.lanes)));
   }
   p->in = static_cast<std::uint32_t*>(arena.take_small((q.count + 1) * sizeof(std::uint32_t)));
   for (std::size_t a = 0; a <= q.count; ++a) p->in[a] = record_of(a == 0 ? *q.init : q.arguments[a - 1], tape);
@@ -258,7 +279,7 @@ WICK_NOINLINE inline Tensor scan_call(ScanRequest q) {
     if (own > kind) kind = own;
   }
   const bool gradient = kind == Kind::differentiable;
-  const auto row = static_cast<Index>((s.states + s.outputs) * s.lanes);
+  const auto row = static_cast<Index>((s.states + s.outputs) * scan_row(s.lanes));
   Index segment = 32768 / row > 16 ? 32768 / row : 16;
   if (q.checkpoint)
     for (segment = 1; segment * segment < steps;) ++segment;

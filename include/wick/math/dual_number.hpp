@@ -30,9 +30,38 @@ constexpr int lane_of(unsigned live, int slot) {
 }
 constexpr bool is_live(unsigned live, int lane) { return ((live >> lane) & 1u) != 0; }
 
+/// Partials of single numbers with respect to many inputs, as in the steps of a scan, are worked on a register at a time: lane by lane a compiler makes
+/// vectors of some and not of others, and the processor waits for stores of one size to be read in another.
+using Register = BasicPacket<1>;
+constexpr bool many_partials(int count) { return count > 5; }
+constexpr int partials_room(int count) { return (count + Register::lanes - 1) / Register::lanes * Register::lanes; }
+template <class V, unsigned Live>
+inline constexpr bool in_registers = std::is_same_v<V, Scalar> && many_partials(count_lanes(Live)) && (Live & (Live + 1u)) == 0;
+
 template <class V, int Count>
 struct Partials {
   V d[static_cast<std::size_t>(Count)];
+};
+template <int Count>
+requires(many_partials(Count)) struct Partials<Scalar, Count> {
+  static constexpr int room = partials_room(Count);
+  alignas(sizeof(Native)) Scalar d[static_cast<std::size_t>(room)];
+  Partials() = default;
+  WICK_INLINE Partials(const Partials& o) { copy(o, Registers()); }
+  WICK_INLINE Partials& operator=(const Partials& o) {
+    copy(o, Registers());
+    return *this;
+  }
+  // Indices written out: at -O2 a compiler does not unroll loops.
+  using Registers = std::make_integer_sequence<int, room / Register::lanes>;
+  WICK_INLINE Register part(int i) const { return Register::load(&d[0].v + i * Register::lanes); }
+  WICK_INLINE void set_part(int i, const Register& x) { x.store(&d[0].v + i * Register::lanes); }
+
+ private:
+  template <int... I>
+  WICK_INLINE void copy(const Partials& o, std::integer_sequence<int, I...>) {
+    (set_part(I, o.part(I)), ...);
+  }
 };
 template <class V>
 struct Partials<V, 0> {};
@@ -51,7 +80,7 @@ struct Dual : detail::Partials<V, detail::count_lanes(Live)> {
   Dual() = default;
 
   /// A constant: all partials zero. Implicit where nothing is live, so that no work is added unseen.
-  WICK_INLINE explicit(Live != 0) Dual(const V& value) : v(value) { clear(std::make_integer_sequence<int, count>()); }
+  WICK_INLINE explicit(Live != 0) Dual(const V& value) : v(value) { clear(std::make_integer_sequence<int, detail::in_registers<V, Live> ? detail::partials_room(count) : count>()); }
   /// Implicit always: a dual that is itself the V of another must be able to stand for a literal.
   WICK_INLINE Dual(double value) requires(!std::is_same_v<V, double>) : Dual(V(value)) {}
 
@@ -142,12 +171,35 @@ WICK_INLINE void combine_into(Dual<V, (A | B)>& r, const Dual<V, A>& a, const Ca
   ((r.d[Slot] = combine_lane<lane_of(A | B, Slot)>(a, ca, b, cb)), ...);
 }
 
+template <class C>
+WICK_INLINE const C& in_register(const C& c) {
+  return c;
+}
+WICK_INLINE Register in_register(Scalar c) { return c.v; }
+template <unsigned A, class Ca, unsigned B, class Cb>
+WICK_INLINE Register combine_part(int i, const Dual<Scalar, A>& a, const Ca& ca, const Dual<Scalar, B>& b, const Cb& cb) {
+  if constexpr (A == B)
+    return times(ca, a.part(i)) + times(cb, b.part(i));
+  else if constexpr (B == 0)
+    return times(ca, a.part(i));
+  else
+    return times(cb, b.part(i));
+}
+template <unsigned L, unsigned A, class Ca, unsigned B, class Cb, int... I>
+WICK_INLINE void combine_parts(Dual<Scalar, L>& r, const Dual<Scalar, A>& a, const Ca& ca, const Dual<Scalar, B>& b, const Cb& cb, std::integer_sequence<int, I...>) {
+  (r.set_part(I, combine_part(I, a, ca, b, cb)), ...);
+}
+
 /// The chain rule for f(a, b) with value `v` and partial derivatives `ca`, `cb`.
 template <class V, unsigned A, class Ca, unsigned B, class Cb>
 WICK_INLINE Dual<V, (A | B)> combine(const V& v, const Dual<V, A>& a, const Ca& ca, const Dual<V, B>& b, const Cb& cb) {
   Dual<V, (A | B)> r;
   r.v = v;
-  combine_into(r, a, ca, b, cb, std::make_integer_sequence<int, count_lanes(A | B)>());
+  if constexpr (in_registers<V, (A | B)> && (A == B || A == 0 || B == 0)) {
+    combine_parts(r, a, in_register(ca), b, in_register(cb), typename Dual<V, (A | B)>::Registers());
+  } else {
+    combine_into(r, a, ca, b, cb, std::make_integer_sequence<int, count_lanes(A | B)>());
+  }
   return r;
 }
 
@@ -262,10 +314,14 @@ WICK_INLINE void where_into(Dual<V, (A | B)>& r, const M& m, const Dual<V, A>& a
 
 template <class M, class V, unsigned A, unsigned B>
 WICK_INLINE Dual<V, (A | B)> where(const M& m, const Dual<V, A>& a, const Dual<V, B>& b) {
-  Dual<V, (A | B)> r;
-  r.v = where(m, a.v, b.v);
-  detail::where_into(r, m, a, b, std::make_integer_sequence<int, detail::count_lanes(A | B)>());
-  return r;
+  if constexpr (detail::in_registers<V, (A | B)> && A == B) {
+    return m ? a : b;
+  } else {
+    Dual<V, (A | B)> r;
+    r.v = where(m, a.v, b.v);
+    detail::where_into(r, m, a, b, std::make_integer_sequence<int, detail::count_lanes(A | B)>());
+    return r;
+  }
 }
 template <class M, class V, unsigned A>
 WICK_INLINE Dual<V, A> where(const M& m, const Dual<V, A>& a, const std::type_identity_t<V>& b) {
