@@ -20,7 +20,7 @@ enum Expected { ok, error, warning };
 struct Row {
   const char* name;
   Expected expected;
-  const char* id;  // of the error or the warning
+  const char* id;  // of the error or the warning; of an ok, a warning that Pyro does not give
   Program model, guide;
 };
 
@@ -311,7 +311,7 @@ std::vector<Row> rows() {
        [] { const Tensor y = sample("y", Normal(param("loc", 0.0), 1)); sample("x", Normal(y, 1)); }},
       {"plate_param_size_mismatch_error", error, "wick.plate.E209", coins(10, 0, false), param_of({3, 5}, 0)},
       {"obs_mask_multivariate_error", error, "wick.handler.E261", vectors_partly_observed({{0, 0, 0}, {0, 1, 0}, {1, 0, 0}, {0, 0, 1}}), none},
-      {"nested_plate_plate_subsample_param_ok", ok, "",
+      {"nested_plate_plate_subsample_param_ok", ok, "wick.svi.W313",
        [] { const plate outer("plate_outer", 10, {.subsample_size = 5}); sample("x", Bernoulli(0.2)); const plate inner("plate_inner", 11, {.subsample_size = 6}); sample("y", Bernoulli(0.2)); },
        [] {
          expect_shape(param("p0", full({4, 5}, 0.5), constraints::real, {.event_dim = 2}), {4, 5});
@@ -361,8 +361,8 @@ std::vector<Row> rows() {
   for (const Index part : {0, 5}) {
     t.push_back({"plate_subsample_primitive_ok", ok, "", coins(10, part, false), subsample_primitive(part)});
     t.push_back({"plate_ok", ok, "", coins(10, part, false), coins(10, part, true)});
-    t.push_back({"plate_subsample_param_ok", ok, "", coins(10, part, false), param_of({}, part)});
-    for (const Shape& s : {Shape{1}, Shape{10}, Shape{3, 1}, Shape{3, 10}}) t.push_back({"plate_param_size_ok", ok, "", coins(10, part, false), param_of(s, part)});
+    t.push_back({"plate_subsample_param_ok", ok, "wick.svi.W313", coins(10, part, false), param_of({}, part)});
+    for (const Shape& s : {Shape{1}, Shape{10}, Shape{3, 1}, Shape{3, 10}}) t.push_back({"plate_param_size_ok", ok, "wick.svi.W313", coins(10, part, false), param_of(s, part)});
     t.push_back({"plate_param_size_mismatch_error", error, "wick.plate.E209", coins(10, part, false), param_of({5}, part)});
     t.push_back({"iplate_in_model_not_guide_ok", ok, "", [=] { for ([[maybe_unused]] const Index i : plate("plate", 10, {.subsample_size = part})) {} sample("x", Bernoulli(0.5)); }, coin(true)});
     t.push_back({"iplate_in_guide_not_model_error", error, "wick.elbo.E303", coin(false), [=] { for ([[maybe_unused]] const Index i : plate("plate", 10, {.subsample_size = part})) {} sample("x", Bernoulli(half())); }});
@@ -439,7 +439,8 @@ TEST_CASE("valid models: what works, what is refused, what is warned about", "[v
       }
       CAPTURE(message, last_warning);
       CHECK(id == (row.expected == error ? row.id : ""));
-      CHECK((row.expected == warning ? last_warning.find(row.id) != std::string::npos : last_warning.empty()));
+      const bool silent = row.expected == error || *row.id == '\0';
+      CHECK((silent ? last_warning.empty() : last_warning.find(row.id) != std::string::npos));
       if (row.expected == error) {
         CHECK(message.find("Try: ") != std::string::npos);
         CHECK(store.size() == 0);
