@@ -216,7 +216,8 @@ inline void element_forward_run(const ElementFns& f, ElementRun& r, Index n, dou
 inline constexpr Index kTile = 256, kShortRun = 64;
 class ElementTiles {
  public:
-  ElementTiles(unsigned arity, const Shape& shape, Index n, const ElementOperands& in) : walk_(shape, in.shape, arity), arity_(arity), n_(n), in_(in) {
+  /// Along `walk`, which has not begun.
+  ElementTiles(unsigned arity, Walk& walk, Index n, const ElementOperands& in) : walk_(walk), arity_(arity), n_(n), in_(in) {
     width_ = walk_.length();
     for (unsigned k = 0; k < arity; ++k) {
       copied_[k] = in.numel[k] != n && in.numel[k] != 1;
@@ -232,17 +233,14 @@ class ElementTiles {
   bool same(unsigned k) const noexcept { return same_[k]; }
   /// The operands of the next elements; returns how many. `next` goes on.
   Index load(ElementRun& r) {
-    const Index left = (n_ - done_) / width_;
-    runs_ = kTile / width_ < left ? kTile / width_ : left;
-    const bool first = done_ == 0;
-    for (Index c = 0; (first || walks_) && c < runs_; ++c) {
-      for (unsigned k = 0; k < arity_; ++k) {
-        if (!copied_[k] || (same_[k] && !first)) continue;
-        const double* from = in_.data[k] + walk_.offset(k);
-        double* to = room_[k] + c * width_;
-        const Index step = walk_.step(k) ? 1 : 0;
-        for (Index j = 0; j < width_; ++j) to[j] = from[j * step];
-      }
+    const Index left = (n_ - done_) / width_, most = kTile / width_, whole = most >= 8 ? most & ~Index{7} : most;  // then packets are full
+    runs_ = whole < left ? whole : left;
+    if (done_ == 0)
+      for (unsigned k = 0; k < arity_; ++k)
+        if (same_[k]) repeat(room_[k], in_.data[k]);
+    for (Index c = 0; walks_ && c < runs_; ++c) {
+      for (unsigned k = 0; k < arity_; ++k)
+        if (copied_[k] && !same_[k]) copy(room_[k] + c * width_, in_.data[k] + walk_.offset(k), walk_.step(k));
       walk_.next();
     }
     for (unsigned k = 0; k < arity_; ++k) r.set(k, copied_[k] ? room_[k] : in_.data[k] + (in_.numel[k] == 1 ? 0 : done_), in_.numel[k] != 1);
@@ -251,16 +249,27 @@ class ElementTiles {
   void next() noexcept { done_ += runs_ * width_; }
 
  private:
-  Walk walk_;
+  /// One run; what is written past its end is written over by the next, or lies in the room's margin.
+  void copy(double* to, const double* from, bool moves) const {
+    for (Index j = 0; j < width_; j += 8) load_at(from, moves, j, width_).store(to + j);
+  }
+  /// A row that is the same in every run, as often as the tile has runs.
+  void repeat(double* to, const double* from) const {
+    copy(to, from, true);
+    const Index all = runs_ * width_;
+    for (Index have = width_; have < all; have *= 2)
+      for (Index j = 0; j < have && have + j < all; j += 8) Packet::load(to + j).store(to + have + j);
+  }
+  Walk& walk_;
   unsigned arity_;
   Index n_, width_ = 0, done_ = 0, runs_ = 0;
   bool copied_[3], same_[3], walks_ = false;
   const ElementOperands& in_;
-  alignas(64) double room_[3][kTile];
+  alignas(64) double room_[3][kTile + 8];
 };
-WICK_NOINLINE inline void element_run_tiles(const ElementFns& f, double* out, const Shape& shape, Index n, const ElementOperands& in) {
+WICK_NOINLINE inline void element_run_tiles(const ElementFns& f, double* out, Walk& w, Index n, const ElementOperands& in) {
   ElementRun r;
-  for (ElementTiles tiles(f.arity, shape, n, in); tiles.live(); tiles.next()) element_forward_run(f, r, tiles.load(r), out + tiles.done());
+  for (ElementTiles tiles(f.arity, w, n, in); tiles.live(); tiles.next()) element_forward_run(f, r, tiles.load(r), out + tiles.done());
 }
 
 /// The value of an elementwise operation of `n` elements into `out`, eager and re-run alike.
@@ -273,7 +282,7 @@ WICK_NOINLINE inline void element_run(const ElementFns& f, double* out, const Sh
     return element_forward_run(f, r, n, out);
   }
   Walk w(shape, in.shape, f.arity);
-  if (w.live() && w.length() <= kShortRun) return element_run_tiles(f, out, shape, n, in);
+  if (w.live() && w.length() <= kShortRun) return element_run_tiles(f, out, w, n, in);
   for (; w.live(); w.next()) {
     for (unsigned k = 0; k < f.arity; ++k) r.set(k, in.data[k] + w.offset(k), w.step(k));
     element_forward_run(f, r, w.length(), out);

@@ -126,28 +126,33 @@ inline void element_adjoint_plain(Tape& tape, const ElementFns& f, const Element
   if (f.pull == Pull::kernel) element_pull_kernel(f, n, r, t);
 }
 
-/// Adds the partials of a tile, an operand's run by run, to its adjoint.
-inline void element_add_tile(const ElementTiles& tiles, unsigned k, Walk& w, const double* d, double* adjoint) {
-  const Index width = tiles.width();
-  if (tiles.same(k) && w.step(k)) return sum_panel(d, tiles.runs(), width, width, adjoint + w.offset(k));
-  for (Index c = 0; c < tiles.runs(); ++c, d += width, w.next()) {
-    double* to = adjoint + w.offset(k);
-    if (w.step(k)) {
-      for (Index j = 0; j < width; ++j) to[j] += d[j];
-    } else {
-      double s = 0;
-      for (Index j = 0; j < width; ++j) s += d[j];
-      *to += s;
-    }
+/// Adds the partials of a tile, `d` run by run, to the adjoints of the operands that broadcast in it (null: none wanted).
+inline void element_add_tile(const ElementTiles& tiles, unsigned arity, Walk& w, const double (*d)[kTile], double* const* adjoint) {
+  const Index width = tiles.width(), runs = tiles.runs();
+  bool walks = false;
+  for (unsigned k = 0; k < arity; ++k) {
+    if (!tiles.copied(k)) continue;
+    if (tiles.same(k) && adjoint[k] != nullptr) sum_panel(d[k], runs, width, width, adjoint[k]);
+    walks = walks || !tiles.same(k);
   }
+  for (Index c = 0; walks && c < runs; ++c, w.next())
+    for (unsigned k = 0; k < arity; ++k) {
+      if (!tiles.copied(k) || tiles.same(k) || adjoint[k] == nullptr) continue;
+      const double* from = d[k] + c * width;
+      double* to = adjoint[k] + w.offset(k);
+      if (w.step(k))
+        for (Index j = 0; j < width; j += 8) add_at(to, j, width, load_at(from, true, j, width), false);
+      else
+        *to += sum_chunk_inline(from, width);
+    }
 }
 /// With broadcasting in short runs.
-WICK_NOINLINE inline void element_adjoint_tiles(Tape& tape, std::uint32_t i, const ElementFns& f, const ElementOperands& in, ElementTargets& t, double* const* adjoint,
+WICK_NOINLINE inline void element_adjoint_tiles(Index all, Walk& walk, const ElementFns& f, const ElementOperands& in, ElementTargets& t, double* const* adjoint,
                                                 const bool* fresh) {
   ElementRun r;
   alignas(64) double room[3][kTile];
-  ElementTiles tiles(f.arity, tape.shape(i), tape.numel(i), in);
-  Walk walks[3] = {Walk(tape.shape(i), in.shape, f.arity), Walk(tape.shape(i), in.shape, f.arity), Walk(tape.shape(i), in.shape, f.arity)};
+  Walk w = walk;
+  ElementTiles tiles(f.arity, walk, all, in);
   PairwiseSum single[3];
   double part[3];
   for (; tiles.live(); tiles.next()) {
@@ -159,11 +164,9 @@ WICK_NOINLINE inline void element_adjoint_tiles(Tape& tape, std::uint32_t i, con
       t.fresh[k] = tiles.copied(k) || (t.moves[k] && fresh[k]);
     }
     element_pull(f, n, r, t);
-    for (unsigned k = 0; k < f.arity; ++k) {
-      if (adjoint[k] == nullptr) continue;
-      if (tiles.copied(k)) element_add_tile(tiles, k, walks[k], room[k], adjoint[k]);
-      if (!t.moves[k]) single[k].add(part[k]);
-    }
+    element_add_tile(tiles, f.arity, w, room, adjoint);
+    for (unsigned k = 0; k < f.arity; ++k)
+      if (adjoint[k] != nullptr && !t.moves[k]) single[k].add(part[k]);
     t.g.at += t.g.step == 0 ? 0 : n;
     t.out += n;
   }
@@ -186,7 +189,7 @@ WICK_NOINLINE inline void element_adjoint_walk(Tape& tape, std::uint32_t i, cons
     fresh[k] = sink.fresh;
   }
   Walk w(tape.shape(i), in.shape, f.arity, kPartials);
-  if (w.length() <= kShortRun) return element_adjoint_tiles(tape, i, f, in, t, adjoint, fresh);
+  if (w.length() <= kShortRun) return element_adjoint_tiles(n, w, f, in, t, adjoint, fresh);
   ElementRun r;
   for (; w.live(); w.next()) {
     for (unsigned k = 0; k < f.arity; ++k) {

@@ -58,12 +58,14 @@ class Walk {
   }
 
   void next() noexcept {
-    done_ += length_;
-    for (unsigned k = 0; k < count_; ++k)
-      if (step_[k]) offset_[k] += length_;
-    if (done_ < inner_) return start_chunk();
-    for (unsigned k = 0; k < count_; ++k)
-      if (step_[k]) offset_[k] -= inner_;
+    if (length_ != inner_) {  // a chunk
+      done_ += length_;
+      for (unsigned k = 0; k < count_; ++k)
+        if (step_[k]) offset_[k] += length_;
+      if (done_ < inner_) return start_chunk();
+      for (unsigned k = 0; k < count_; ++k)
+        if (step_[k]) offset_[k] -= inner_;
+    }
     for (unsigned d = outer_.size(); d-- > 0;) {
       Dim& dim = outer_[d];
       for (unsigned k = 0; k < count_; ++k) offset_[k] += dim.stride[k];
