@@ -65,9 +65,9 @@ struct Result {
 
 /// The mean prediction of pairs: under the guide U, V and the biases are independent, so that the mean of the product is the product of the means.
 std::vector<double> predict(const ParamStore& store, const Tensor& user, const Tensor& movie) {
-  Tensor mean = dot_rows(store.get("U_loc"), user, store.get("V_loc"), movie);
-  if (store.contains("mean_loc")) mean += store.get("mean_loc") + take(store.get("user_bias_loc"), user) + take(store.get("movie_bias_loc"), movie);
-  return mean.to_vector();
+  const Tensor U = store.get("U_loc"), V = store.get("V_loc");
+  if (!store.contains("mean_loc")) return dot_rows(U, user, V, movie).to_vector();
+  return improved::expected(store.get("mean_loc"), store.get("user_bias_loc"), U, user, store.get("movie_bias_loc"), V, movie).to_vector();
 }
 
 Result fit(const std::string& name, const Setting& s, const Ratings& test, const example::Options& options) {

@@ -120,6 +120,14 @@ inline void guide(const Setting& s) {
 /// dimension by dimension, so that dimensions that are not needed are switched off.
 namespace improved {
 
+/// The expected ratings of pairs of rows. Biases are factors too: a user's is multiplied by 1 in every movie's row, and the other way round. So
+/// all is one product of rows, and nothing but the result has the size of the ratings.
+inline Tensor expected(const Tensor& mean, const Tensor& user_bias, const Tensor& U, const Tensor& user, const Tensor& movie_bias, const Tensor& V, const Tensor& movie) {
+  const auto column = [](const Tensor& x) { return reshape(x, {x.size(0), 1}); };
+  const Tensor of_users = cat({U, column(mean + user_bias), ones({U.size(0), 1})}, 1), of_movies = cat({V, ones({V.size(0), 1}), column(movie_bias)}, 1);
+  return dot_rows(of_users, user, of_movies, movie);
+}
+
 inline void model(const Setting& s) {
   const Tensor mean = sample("mean", Normal(3.0, 1.0));
   const Tensor user_spread = sample("user_spread", HalfNormal(1.0)), movie_spread = sample("movie_spread", HalfNormal(1.0));
@@ -138,10 +146,7 @@ inline void model(const Setting& s) {
     movies = each.indices();
   }
   const Tensor sigma = sample("sigma", Exponential(1.0));
-  // Biases are factors too: a user's is multiplied by 1 in every movie's row, and the other way round. So all is one product of rows.
-  const auto column = [](const Tensor& x) { return reshape(x, {x.size(0), 1}); };
-  const Tensor of_users = cat({U, column(mean + user_bias), ones({U.size(0), 1})}, 1), of_movies = cat({V, ones({V.size(0), 1}), column(movie_bias)}, 1);
-  observe_ratings(s, users, movies, sigma, [&](const Tensor& user, const Tensor& movie) { return dot_rows(of_users, user, of_movies, movie); });
+  observe_ratings(s, users, movies, sigma, [&](const Tensor& user, const Tensor& movie) { return expected(mean, user_bias, U, user, movie_bias, V, movie); });
 }
 
 /// The factors begin small and at random: at 0, where the tutorial's begin, each waits for the other to move, and only noise moves them.
