@@ -197,9 +197,17 @@ TEST_CASE("TailAverage and LossPlateau: a checkpoint keeps them", "[infer][avera
   REQUIRE(run(true) == run(false));
   const OwnStore own;
   SVI svi(model2, guide, Adam(), Trace_ELBO());
-  TailAverage other({.burn_in = 7});
-  const ErrorReport report = expect_error_unchanged<CheckpointError>([&] { load_checkpoint(path, svi, other); }, snapshot, "wick.checkpoint.E636", "", "");
-  INFO(report.text << report.message);
-  REQUIRE(report.ok);
-  REQUIRE(report.message.find("2 things were saved beside it, 1 are to be loaded") != std::string::npos);
+  TailAverage other({.burn_in = 7}), same({.burn_in = 100});
+  LossPlateau plateau({.window = 60}), longer({.window = 80});
+  const auto says = [&](std::string_view text, auto load) {
+    const ErrorReport report = expect_error_unchanged<CheckpointError>(load, snapshot, "wick.checkpoint.E636", "", "what is saved beside it");
+    INFO(report.text << report.message);
+    REQUIRE(report.ok);
+    REQUIRE(report.message.find("was saved with other things beside the optimiser: " + std::string(text)) != std::string::npos);
+  };
+  // The part that differs is named, not the optimiser.
+  says("2 were saved, 1 are to be loaded", [&] { load_checkpoint(path, svi, other); });
+  says("number 1 is TailAverage, this one is LossPlateau", [&] { load_checkpoint(path, svi, plateau, same); });
+  says("number 1, a TailAverage, has burn_in 100, this one 7", [&] { load_checkpoint(path, svi, other, plateau); });
+  says("number 2, a LossPlateau, has window 60, this one 80", [&] { load_checkpoint(path, svi, same, longer); });
 }

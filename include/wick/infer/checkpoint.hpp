@@ -116,9 +116,10 @@ class Checkpoint {
     for (const Drawn& d : draws_) random.occurrences.restore(d.pair, d.count);
   }
   std::size_t draws() const noexcept { return draws_.size(); }
-  [[noreturn]] WICK_COLD void raise_optimizer(const Text& what) const {
+  /// What the reader has found. `beside`: not in the optimiser, but in what was saved beside it.
+  [[noreturn]] WICK_COLD void raise_optimizer(const Text& what, bool beside) const {
     if (what.empty()) raise_content();
-    raise_checkpoint("wick.checkpoint.E636", path_, {"was saved with another optimiser: ", what}, {"make the optimiser, and what is saved beside it, with the types and options that it had"});
+    raise_checkpoint("wick.checkpoint.E636", path_, {"was saved with ", beside ? "other things beside the optimiser: " : "another optimiser: ", what}, {"make the optimiser, and what is saved beside it, with the types and options that it had"});
   }
   [[noreturn]] WICK_COLD void raise_content() const {
     raise_checkpoint("wick.checkpoint.E634", path_, {"has a checksum that fits, but a content that does not"}, {"save it again with save_checkpoint"});
@@ -159,6 +160,7 @@ template <class Commit, class Part, class... Rest>
 void read_parts(OptimReader& a, Commit commit, Part& part, Rest&... rest) {
   static_assert(can_be_archived<Part>, "a checkpoint: the optimiser, or what is saved beside it, has no template <class A> void archive(A& a)");
   Part fresh = part;
+  a.next_part();
   fresh.archive(a);
   read_parts(a, [&] { commit(); part = std::move(fresh); }, rest...);
 }
@@ -229,9 +231,10 @@ void load_checkpoint(const std::string& path, SVI<Model, Guide, Optim, Elbo>& sv
     optim.archive(a);
     std::uint64_t beside = 0;
     a.count(beside);
-    if (!a.failed() && beside != sizeof...(Parts)) a.differs({static_cast<Index>(beside), " things were saved beside it, ", static_cast<Index>(sizeof...(Parts)), " are to be loaded"});
+    const bool same_optim = !a.failed();
+    if (same_optim && beside != sizeof...(Parts)) a.differs({static_cast<Index>(beside), " were saved, ", static_cast<Index>(sizeof...(Parts)), " are to be loaded"});
     const auto commit = [&] {
-      if (a.failed() || saved.in().left() != 0) saved.raise_optimizer(a.problem());
+      if (a.failed() || saved.in().left() != 0) saved.raise_optimizer(a.problem(), same_optim);
       detail::RandomScope& random = detail::random_scope();
       random.occurrences.reserve(saved.draws());
       svi.state().go_to(saved.position(), store);

@@ -58,17 +58,24 @@ class OptimReader {
     if (!failed()) problem_.add(what);
   }
 
+  /// What follows is the next of the things saved beside the optimiser, from 1.
+  void next_part() noexcept {
+    ++part_;
+    type_ = nullptr;
+  }
+
   void section(const char* name) {
     if (failed()) return;
     const std::string_view there = in_.text();
-    if (there != name) differs({"its optimiser is ", there, ", this one is ", name});
+    if (there != name) return differs({whose(), " is ", there, ", this one is ", name});
+    type_ = name;
   }
   void option(const char* name, double x) {
     if (failed()) return;
     const std::string_view option = in_.text();
     const double there = in_.number();
-    if (option != name) return differs({"its optimiser has the option ", option, " where this one has ", name});
-    if (!(there == x)) differs({"its optimiser has ", name, " ", there, ", this one ", x});
+    if (option != name) return differs({whose(), " has the option ", option, " where this one has ", name});
+    if (!(there == x)) differs({whose(), " has ", name, " ", there, ", this one ", x});
   }
   void value(double& x) {
     if (!failed()) x = in_.number();
@@ -82,20 +89,27 @@ class OptimReader {
     const std::size_t n = failed() ? 0 : in_.length(40);
     for (std::size_t i = 0; i < n && !failed(); ++i) {
       const std::uint64_t at = in_.count();
-      if (at >= params_.size()) return differs({"its optimiser has state of a parameter that it does not have"});
+      if (at >= params_.size()) return differs({whose(), " has state of a parameter that it does not have"});
       const Stored& p = params_[static_cast<std::size_t>(at)];
       ParamSlots::Slot& slot = s.add(p.key, p.size);
       for (double* x : {&slot.a, &slot.b, &slot.c}) *x = in_.number();
       const std::size_t numbers = in_.numbers();
-      if (numbers != s.numbers_of(slot)) return differs({"its optimiser has ", static_cast<Index>(numbers), " numbers of state for parameter \"", p.name, "\", this one ", static_cast<Index>(s.numbers_of(slot))});
+      if (numbers != s.numbers_of(slot)) return differs({whose(), " has ", static_cast<Index>(numbers), " numbers of state for parameter \"", p.name, "\", this one ", static_cast<Index>(s.numbers_of(slot))});
       in_.numbers(s.arrays_of(slot), numbers);
     }
   }
 
  private:
+  WICK_COLD detail::Text whose() const {
+    if (part_ == 0) return "its optimiser";
+    return detail::join({"number ", part_, type_ == nullptr ? "" : ", a ", type_ == nullptr ? "" : type_, type_ == nullptr ? "" : ","});
+  }
+
   detail::ByteReader& in_;
   std::span<const Stored> params_;
   detail::Text problem_;
+  Index part_ = 0;              ///< 0: the optimiser
+  const char* type_ = nullptr;  ///< the section under way
 };
 
 namespace detail {
