@@ -106,6 +106,30 @@ TEST_CASE("errors: duplicate site", "[infer][errors]") {
   require(failing<SiteError>("wick.trace.E222", "slope", "rename", [] { sample("slope", Normal(0.0, 1.0), obs(0.0)); }));
 }
 
+TEST_CASE("E4: an inference inside a traced program says that its sites come to the trace around", "[infer][errors]") {
+  const OwnStore own;
+  const auto inner = [] { sample("y", Normal(sample("w", Normal(0.0, 1.0)), 1.0), obs(1.0)); };
+  const auto check = [](auto model, std::string_view site) {
+    require(expect_error_unchanged<SiteError>([&] { handlers::trace(model).get_trace(); }, snapshot, "wick.trace.E223", site, "handlers::block"));
+    const auto hidden = [&] {
+      const handlers::block rest;
+      model();
+    };
+    REQUIRE(handlers::trace(hidden).get_trace().empty());
+  };
+  check([&] { optimize(inner)(); }, "w");
+  check([&] { optimize(inner, Adam(), {.steps = 3})(); }, "w");
+  check([&] { SVI(inner, [] { sample("w", Normal(0.0, 1.0)); }).step(); }, "w");
+  check([&] { Predictive(inner, {.num_samples = 2})(); }, "w");
+  check([&] {
+    for (int i = 0; i < 2; ++i) handlers::trace(inner).get_trace();
+  }, "w");
+  // The inner program's own doubles are its own.
+  const auto twice = [&] { inner(), inner(); };
+  const auto run = [&] { optimize(twice)(); };
+  require(expect_error_unchanged<SiteError>([&] { handlers::trace(run).get_trace(); }, snapshot, "wick.trace.E221", "w", "its own name"));
+}
+
 TEST_CASE("E12: a latent site of the model that the guide lacks is an error", "[infer][errors]") {
   const ErrorReport report = failing<SiteError>("wick.elbo.E300", "u", "from_prior", [] { sample("u", Normal(0.0, 1.0)); });
   require(report);
@@ -311,6 +335,30 @@ TEST_CASE("E12: guide and model that differ in event or plates are an error", "[
                }));
   require(failing<SiteError>("wick.elbo.E303", "data", "one size",
                              [] { const plate data("data", 4); }, [] { const plate data("data", 3); }));
+  // Plates of two sizes are said to be that, not the shapes that follow from it: in the model's run, or at its end.
+  const auto local = [](Index size, bool seen) {
+    return [=] {
+      const plate data("data", size);
+      const Tensor u = sample("u", Normal(0.0, 1.0));
+      if (seen) sample("y", Normal(u, 1.0), obs(0.0));
+    };
+  };
+  for (const bool seen : {false, true}) {
+    const ErrorReport report = failing<SiteError>("wick.elbo.E303", "data", "one size", local(7, seen), local(6, false));
+    require(report);
+    REQUIRE_THAT(report.message, contains("size 6 in the guide and 7 in the model"));
+  }
+  const ErrorReport moved = failing<SiteError>("wick.elbo.E303", "u", "same plates",
+                                               [] {
+                                                 const plate data("data", 3, {.dim = -2});
+                                                 sample("u", Normal(zeros({3, 1}), 1.0));
+                                               },
+                                               [] {
+                                                 const plate other("other", 1);
+                                                 const plate more("more", 3);
+                                                 sample("u", Normal(zeros({3, 1}), 1.0));
+                                               });
+  require(moved);
 }
 
 TEST_CASE("E12: batch dimensions without a plate are an error, with the three ways out", "[infer][errors]") {

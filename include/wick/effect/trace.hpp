@@ -341,8 +341,14 @@ WICK_COLD inline detail::Text Trace::shape_table() const {
 }
 
 namespace detail {
-/// Appends the shape table of the run so far, once.
+/// To be called where a program run under a trace has thrown: says what a second site of a name means if it is not this trace that has it twice, and appends the
+/// shape table of the run so far, once. Throws wick.trace.E223.
 WICK_COLD inline void add_shape_table(Error& e, const Trace& t) {
+  if (std::string_view(e.id()) == "wick.trace.E221" && t.find(Name(e.site())) == nullptr)
+    raise<SiteError>("wick.trace.E223", e.site(),
+                     {"a trace around records the site too, and has one of this name already: a program that is traced runs other programs more than once, or under its own names, as "
+                      "optimize, SVI, Predictive, get_trace and queue do"},
+                     {"do it outside the traced program, and pass it the result\n  or hide the sites from the trace around: { const handlers::block hidden; optimize(model)(x); }"});
   if (e.has_notes() || t.empty()) return;
   e.add_note(join({"sites so far:\n", t.shape_table()}));
 }

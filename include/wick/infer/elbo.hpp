@@ -66,6 +66,25 @@ WICK_NOINLINE inline bool same_extent(const Shape& a, const Shape& b) noexcept {
   return true;
 }
 
+/// Plates of one name must have one size; what does not fit because of that is found only later, as a shape. A plate that the trace does not have yet is left out.
+WICK_COLD inline void check_plate_sizes(const Trace& guide, const Trace& model) {
+  for (const Site& g : guide) {
+    const Site* m = g.type == SiteType::plate ? model.find(g.name) : nullptr;
+    if (m != nullptr && m->type == SiteType::plate && m->full_size != g.full_size)
+      raise_pair("wick.elbo.E303", g, {"the plate has size ", g.full_size, " in the guide and ", m->full_size, " in the model"},
+                 {"use one size for plates of one name\n  or give one of the two plates another name"}, guide, model);
+  }
+}
+
+/// Why a site's plates in the guide are not those in the model.
+[[noreturn]] WICK_COLD inline void raise_plates(const Site& m, const Frame& f, const Trace& guide, const Trace& model) {
+  Text has("the model does not");
+  for (const Frame& h : m.frames)
+    if (h.name == f.name) has = join({"the model in one of that name with size ", h.size, ", dim ", h.dim});
+  raise_pair("wick.elbo.E303", m, {"guide has the site in plate \"", f.name.view(), "\" (size ", f.size, ", dim ", f.dim, "), ", has},
+             {"use the same plates, by name, size and dim, around the site on both sides"}, guide, model);
+}
+
 /// A latent site of the model and its counterpart in the guide.
 inline void check_latent(const Site& m, const Trace& guide, const Trace& model) {
   const Site* g = guide.find(m.name);
@@ -73,17 +92,17 @@ inline void check_latent(const Site& m, const Trace& guide, const Trace& model) 
     raise_pair("wick.elbo.E300", m, {"latent site of the model is missing in the guide"},
                {"sample \"", m.name.view(), "\" in the guide, observe it in the model, or mark it with Infer{.from_prior = true}"}, guide, model);
   const Shape &a = g->fn()->shape(), &b = m.fn()->shape();
-  if (WICK_UNLIKELY(g->fn()->event_dim() != m.fn()->event_dim() || !(a == b || same_extent(a, b))))
+  if (WICK_UNLIKELY(g->fn()->event_dim() != m.fn()->event_dim() || !(a == b || same_extent(a, b)))) {
+    check_plate_sizes(guide, model);
     raise_pair("wick.elbo.E302", m,
                {"guide and model differ in shape: guide batch_shape ", g->fn()->batch_shape(), " event_shape ", g->fn()->event_shape(), ", model batch_shape ",
                 m.fn()->batch_shape(), " event_shape ", m.fn()->event_shape()},
                {"use the same to_event(n) and the same plates on both sides"}, guide, model);
+  }
   for (const Frame& f : g->frames) {
     bool found = false;
     for (const Frame& h : m.frames) found = found || h == f;
-    if (WICK_UNLIKELY(!found))
-      raise_pair("wick.elbo.E303", m, {"guide has the site in plate \"", f.name.view(), "\" (size ", f.size, ", dim ", f.dim, "), the model does not"},
-                 {"use the same plates, by name, size and dim, around the site on both sides"}, guide, model);
+    if (WICK_UNLIKELY(!found)) raise_plates(m, f, guide, model);
   }
 }
 
@@ -110,9 +129,7 @@ WICK_NOINLINE inline void check_pair(const Trace& guide, const Trace& model) {
       if (WICK_UNLIKELY(m == nullptr && !only_auxiliary(g.name, guide)))
         raise_pair("wick.elbo.E303", g, {"the plate is in the guide, but not in the model"},
                    {"use the same plates on both sides\n  or leave the plate out of the guide"}, guide, model);
-      if (m != nullptr && m->type == SiteType::plate && WICK_UNLIKELY(m->full_size != g.full_size))
-        raise_pair("wick.elbo.E303", g, {"the plate has size ", g.full_size, " in the guide and ", m->full_size, " in the model"},
-                   {"use one size for plates of one name\n  or give one of the two plates another name"}, guide, model);
+      if (m != nullptr && m->type == SiteType::plate && WICK_UNLIKELY(m->full_size != g.full_size)) check_plate_sizes(guide, model);
       continue;
     }
     if (WICK_UNLIKELY(m == nullptr || m->type != SiteType::sample))
@@ -248,7 +265,12 @@ class Trace_ELBO {
       const handlers::replay<> given(t.guide);
       program.model();
     };
-    record(detail::Callable(replayed), t.model, t, d, Role::model);
+    try {
+      record(detail::Callable(replayed), t.model, t, d, Role::model);
+    } catch (const Error&) {  // of the guide's values in the model's plates
+      detail::check_plate_sizes(t.guide, t.model);
+      throw;
+    }
   }
   WICK_NOINLINE static void record(const detail::Callable& program, Trace& out, detail::ParticleTraces& t, const detail::Draws& d, Role role) {
     try {

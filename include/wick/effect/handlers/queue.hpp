@@ -44,15 +44,21 @@ class Branch final : public Handler {
   List<Trace>* todo_;
 };
 
+/// Whether plates around the queue make several elements of a site that had one when its values were listed.
+WICK_COLD inline bool is_repeated(const Site& s) {
+  for (const Frame& f : s.frames)
+    if (f.vectorized() && f.size != 1 && s.fn()->is_discrete() && !has_plate(*s.fn(), f)) return true;
+  return false;
+}
 /// What a run was given it must have had: else handlers around the queue are in the way, and its runs would be repeated, or weighed wrongly.
 WICK_COLD inline void check_path(const Trace& given, const Trace& now) {
   for (const Site& s : given) {
     if (s.type != SiteType::sample || s.is_observed || s.value.empty()) continue;
     const Site* n = now.find(s.name);
-    const char* what = n == nullptr ? "rename or hide" : n->is_observed ? "observe" : same_values(n->value, s.value) ? nullptr : "give a value to";
+    const char* what = n == nullptr ? "rename or hide" : n->is_observed ? "observe" : !same_values(n->value, s.value) ? "give a value to" : is_repeated(*n) ? "are plates of" : nullptr;
     if (what != nullptr)
       raise<UsageError>("wick.handler.E274", s.name.view(), {"queue: handlers around it ", what, " the site, which queue gives its values"},
-                        {"wrap the program and not the queue: handlers::queue(handlers::condition(model, values))"});
+                        {"wrap the program and not the queue: handlers::queue(handlers::condition(model, values))\n  or loop over the plate inside the program"});
   }
 }
 /// Runs the program until it ends with the next combination of values. False when there is none left.
@@ -71,6 +77,9 @@ WICK_NOINLINE inline bool next_path(const Callable& program, List<Trace>& todo, 
       return true;
     } catch (const NonlocalExit&) {  // its branches are in the queue now
       check_path(given, out);
+    } catch (Error& e) {
+      add_shape_table(e, out);
+      throw;
     }
   }
   return false;
@@ -85,7 +94,7 @@ namespace handlers {
 ///
 /// The first value of the first site comes first. Reads: type, is_observed, value, fn. Writes: value, done.
 /// Throws: wick.handler.E272 for a site of several elements or infinitely many values, E273 after `max_tries` runs,
-/// E274 for handlers around the queue that rename its sites or give them values: they belong inside it.
+/// E274 for handlers around the queue that rename its sites, give them values or are their plates: they belong inside it.
 /// Example:
 ///     for (const Trace& t : handlers::queue(coins).get_traces()) std::printf("%.3f\n", std::exp(t.log_prob_sum().item()));
 template <class F>
