@@ -137,6 +137,36 @@ TEST_CASE("E7: a lifted parameter is expanded to its constraint's shape, needs n
   check_error<SiteError>([] { return handlers::lift([] { return param("other"); }, {{"b", Normal(0.0, 1.0)}})(); }, "wick.param.E230", "other", "init");
 }
 
+TEST_CASE("E7: lift warns, once and at the end, of a prior for a name that no parameter had", "[effect][lift]") {
+  const OwnParams params;
+  const Warnings warned;
+  const auto few = [](std::size_t n) { return Warnings::messages.size() == n; };
+  const auto lifted = handlers::lift(linear, {{"w", Normal(0.0, 1.0)}, {"bb", Normal(0.0, 1.0)}});
+  lifted(), lifted();
+  REQUIRE(few(1));
+  const std::string text = Warnings::messages[0];
+  INFO(text);
+  CHECK(text.find("wick.handler.W275: lift: there is a prior for \"bb\"") == 0);
+  CHECK(text.find("there are \"b\", \"w\". Try:") != std::string::npos);  // the nearest first
+  // As a scope; a parameter that comes late; one in a scope has its full name outside; all the parameters by one prior.
+  {
+    const handlers::lift scope({{"late", Normal(0.0, 1.0)}, {"absent", Normal(0.0, 1.0)}});
+    linear();
+    param("late", 0.0);
+    REQUIRE(few(1));
+  }
+  REQUIRE(few(2));
+  CHECK(Warnings::messages[1].find("\"absent\"") != std::string::npos);
+  handlers::lift(handlers::scope(linear, "s"), {{"s/b", Normal(0.0, 1.0)}})();
+  handlers::lift([] {}, Normal(0.0, 1.0))();
+  REQUIRE(few(2));
+  handlers::lift(handlers::lift(linear, {{"b", Normal(0.0, 1.0)}}), {{"b", Normal(9.0, 1.0)}})();  // the inner one has it
+  REQUIRE(few(3));
+  // Not while an exception is on its way.
+  CHECK_THROWS_AS(handlers::lift([] { param("none"); }, {{"unreached", Normal(0.0, 1.0)}})(), SiteError);
+  REQUIRE(few(3));
+}
+
 TEST_CASE("E7: substitute gives values to all types of sites and observes nothing", "[effect][substitute]") {
   const OwnParams params;
   const auto program = [] {

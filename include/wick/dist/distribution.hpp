@@ -117,6 +117,8 @@ class Distribution {
   /// Whether `mask` has left elements out; and their return.
   bool has_mask() const noexcept { return !mask_.empty(); }
   void drop_mask() noexcept { mask_ = Tensor(); }
+  /// Leaves out what `o` leaves out, a distribution of the same shape.
+  void take_mask(const Distribution& o) { mask_ = o.mask_; }
   /// Treats samples as if they carried no gradient: the estimator then uses the score function.
   void use_score_gradient(bool yes) noexcept { score_gradient_ = yes; }
 

@@ -10,6 +10,7 @@ namespace wick::inline WICK_ABI::detail {
 class DistBox {
  public:
   DistBox() noexcept {}  // NOLINT: the room stays uninitialised
+  explicit DistBox(const Distribution& d) : DistBox() { assign(d); }
   DistBox(const DistBox& o) : DistBox() {
     if (o.held_ != nullptr) assign(*o.held_);
   }

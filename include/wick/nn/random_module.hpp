@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include <wick/effect/handlers/lift.hpp>
+#include <wick/effect/priors.hpp>
 #include <wick/nn/register.hpp>
 
 namespace wick::inline WICK_ABI {

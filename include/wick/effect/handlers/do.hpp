@@ -11,7 +11,7 @@ class do_;
 
 /// Pearl's intervention do(x = v): the program goes on with v, and x itself stays what it is, with its draw and density, cut off from what follows.
 ///
-/// The trace has x as the model draws it; handlers inside the scope also see the intervention, as an observed site named `x__CF`, which those outside do
+/// Deterministic sites may be intervened on too, and so sites that `reparam` has made deterministic. The trace has x as the model draws it; handlers inside the scope also see the intervention, as an observed site named `x__CF`, which those outside do
 /// not. Plates, scales and masks count once. Reads: type, name. Writes: name, value, is_observed, done, stop, intervened.
 /// Throws: wick.handler.E262 for two interventions on one site, E263 for one without a value.
 /// Example:
@@ -19,9 +19,9 @@ class do_;
 template <>
 class do_<Scope> final : public Handler {
  public:
-  [[nodiscard]] explicit do_(Values values) : own_(std::move(values)), values_(&own_) { enter(types_of(SiteType::sample), no_types); }
+  [[nodiscard]] explicit do_(Values values) : own_(std::move(values)), values_(&own_) { enter(kSeen, no_types); }
   /// The values are not copied: they must outlive the scope.
-  [[nodiscard]] explicit do_(const Values* values) : values_(values) { enter(types_of(SiteType::sample), no_types); }
+  [[nodiscard]] explicit do_(const Values* values) : values_(values) { enter(kSeen, no_types); }
   void process(Message& m) override {
     const Tensor* v = values_->find(m.name);
     if (v == nullptr) return;
@@ -36,6 +36,7 @@ class do_<Scope> final : public Handler {
   }
 
  private:
+  static constexpr SiteTypes kSeen = types_of(SiteType::sample, SiteType::deterministic);
   [[noreturn]] WICK_COLD static void raise(const Message& m) {
     if (!m.intervened) detail::raise<UsageError>("wick.handler.E263", m.name.view(), {"do_: the intervention has no value"}, {"give a number or a tensor"});
     detail::raise<UsageError>("wick.handler.E262", m.name.view(), {"do_: a second intervention on this site"}, {"keep one of the two"});

@@ -2,64 +2,22 @@
 /// handlers::lift
 #pragma once
 
-#include <wick/effect/dist_box.hpp>
+#include <exception>
+
+#include <wick/core/near_names.hpp>
 #include <wick/effect/handlers/common.hpp>
 #include <wick/effect/primitives.hpp>
+#include <wick/effect/priors.hpp>
+
+namespace wick::inline WICK_ABI::detail {
+
+/// What the last warnings of this thread were about: a step in a loop warns once.
+inline constinit thread_local std::uint32_t warned_priors[8] = {};
+inline constinit thread_local unsigned warned_count = 0;
+
+}  // namespace wick::inline WICK_ABI::detail
 
 namespace wick::inline WICK_ABI::handlers {
-
-/// A copy of a distribution of any family.
-class Prior {
- public:
-  template <class D>
-    requires std::derived_from<D, Distribution>
-  Prior(const D& d) {  // NOLINT: implicit by design
-    box_.assign(d);
-  }
-  const Distribution& get() const noexcept { return *box_.get(); }
-
- private:
-  detail::DistBox box_;
-};
-
-/// Prior distributions by the names of parameters, or one for all.
-class Priors {
- public:
-  Priors() = default;
-  template <class D>
-    requires std::derived_from<D, Distribution>
-  Priors(const D& all) {  // NOLINT: implicit by design
-    set({}, all);
-  }
-  Priors(std::initializer_list<std::pair<std::string_view, Prior>> list) {
-    for (const auto& [name, prior] : list) set(name, prior);
-  }
-  /// Later ones count; one for the empty name is for all parameters that are not named.
-  void set(std::string_view name, Prior prior) { items_.push_back({name.empty() ? Name() : Name(name), std::move(prior)}); }
-  const Distribution* find(Name name) const noexcept {
-    const Distribution* found = nullptr;
-    for (const auto& [own, prior] : items_)
-      if (own == name || (!own && found == nullptr)) found = &prior.get();
-    return found;
-  }
-  /// How many are for this name, and how many for any name.
-  std::size_t count(Name name) const noexcept {
-    std::size_t n = 0;
-    for (const auto& item : items_) n += item.first == name;
-    return n;
-  }
-  std::size_t named() const noexcept { return items_.size() - count(Name()); }
-  /// The first name that `known(name)` says no to; none if there is no such.
-  template <class F>
-  Name unknown(F known) const {
-    for (const auto& [own, prior] : items_)
-      if (own && !known(own)) return own;
-    return {};
-  }
-
- private:
-  detail::List<std::pair<Name, Prior>> items_;
-};
 
 template <class F = Scope>
 class lift;
@@ -71,6 +29,7 @@ class lift;
 /// parameter store is not filled. A parameter that the program reads again has the value it had. Handlers inside the scope,
 /// which have seen a parameter, find one afterwards too, so that plates take their elements of it.
 /// Reads: type, name, request, event_dim. Writes: type, fn, value, done, stop, lifted. Throws: wick.handler.E260 for a prior that does not fit.
+/// Warns: wick.handler.W275, at the end of the scope and once, of a prior for a name that no parameter inside had.
 /// Example:
 ///     handlers::lift(guide, Normal(0.0, 1.0))(y);  // loc is a sample site now
 template <>
@@ -80,17 +39,17 @@ class lift<Scope> final : public Handler {
   /// The priors are not copied: they must outlive the scope.
   [[nodiscard]] explicit lift(const Priors* priors) : priors_(priors) { enter(types_of(SiteType::param), kBack); }
   ~lift() override {
+    if (const Name stray = priors_->unknown([this](Name n) { return find(n) != nullptr; }); WICK_UNLIKELY(stray)) warn_stray(stray);
     while (newest_ != nullptr) detail::drop_pooled(std::exchange(newest_, newest_->next));
   }
   void process(Message& m) override {
     const Distribution* prior = priors_->find(m.name);
     if (prior == nullptr || m.done) return;
-    for (const Lifted* l = newest_; l != nullptr; l = l->next)
-      if (l->name == m.name && !l->value.empty()) {
-        m.value = l->value;
-        m.done = m.stop = true;
-        return;
-      }
+    if (const Lifted* l = find(m.name); l != nullptr && !l->value.empty()) {
+      m.value = l->value;
+      m.done = m.stop = true;
+      return;
+    }
     newest_ = detail::make_pooled<Lifted>(newest_, m.name, this);
     newest_->prior.assign(*prior);
     fit(*newest_->prior.get(), m);
@@ -118,6 +77,28 @@ class lift<Scope> final : public Handler {
     Tensor value;
     detail::DistBox prior;
   };
+  const Lifted* find(Name name) const noexcept {
+    const Lifted* l = newest_;
+    while (l != nullptr && l->name != name) l = l->next;
+    return l;
+  }
+  /// Names the parameters whose names are nearest. Nothing is said of a run that an exception has cut short.
+  WICK_COLD void warn_stray(Name stray) const noexcept {
+    if (std::uncaught_exceptions() > 0) return;
+    for (const std::uint32_t id : detail::warned_priors)
+      if (id == stray.id()) return;
+    detail::warned_priors[detail::warned_count++ % 8] = stray.id();
+    try {
+      detail::NearNames names(stray);
+      for (const Lifted* l = newest_; l != nullptr; l = l->next) names.add(l->name);
+      for (const Param& p : param_store()) names.add(p.name());
+      const detail::Text near = names.text();
+      detail::warn("wick.handler.W275", {"lift: there is a prior for \"", stray.view(), "\", but no parameter of this name came to it; there ", near.empty() ? "is none at all" : "are ", near,
+                                         ". Try: give the full name, as it is outside of handlers::scope and module\n  or leave the prior out\n"
+                                         "  or go on, if the parameter is there in some runs only (a branch that was not taken)"});
+    } catch (...) {  // a destructor must not throw; the warning is lost
+    }
+  }
   /// Expands the prior to the parameter's shape, as far as that is known.
   void fit(Distribution& d, const Message& m) const {
     if (m.request->given == nullptr && m.request->make == nullptr && param_store().find(m.name) == nullptr) return;

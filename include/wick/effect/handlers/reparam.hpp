@@ -2,7 +2,7 @@
 /// handlers::reparam, LocScaleReparam and TransformReparam
 #pragma once
 
-#include <wick/dist/normal.hpp>
+#include <wick/dist/unit_form.hpp>
 #include <wick/effect/dist_box.hpp>
 #include <wick/effect/handlers/common.hpp>
 #include <wick/effect/primitives.hpp>
@@ -69,8 +69,7 @@ inline Tensor loc_scale_value(const ReparamSite& site, const Reparam& own) {
   const Tensor c = own.centered.empty() ? site.param("_centered", expand(Tensor(0.5), m.fn->event_shape()), constraints::unit_interval) : own.centered;
   const Tensor l = m.fn->parameters()[loc], s = m.fn->parameters()[scale];
   const bool none = fixed && c.item() == 0.0;
-  DistBox noise;
-  noise.assign(*m.fn);
+  DistBox noise(*m.fn);
   auto* p = const_cast<Tensor*>(noise.get()->parameters());  // our own copy
   p[loc] = none ? Tensor(0.0) : l * c;
   p[scale] = none ? Tensor(1.0) : pow(s, c);
@@ -78,14 +77,17 @@ inline Tensor loc_scale_value(const ReparamSite& site, const Reparam& own) {
   return none ? l + s * d : l + pow(s, 1.0 - c) * (d - l * c);
 }
 
-/// exp of a normal number, for LogNormal.
+/// exp of a normal number for LogNormal, as its own draws are made; else the unit form shifted and scaled.
 inline Tensor transform_value(const ReparamSite& site, const Reparam&) {
   const Message& m = site.message;
-  if (std::string_view(m.fn->name()) != "LogNormal" || m.fn->has_mask()) raise_reparam(m, "TransformReparam", "LogNormal without a mask of its own");
-  Normal base(m.fn->parameters()[0], m.fn->parameters()[1]);
-  base.expand_to(m.fn->shape());
-  base.reinterpret_batch(m.fn->event_dim());
-  return exp(site.sample("_base", base));
+  if (std::string_view(m.fn->name()) == "LogNormal") {
+    Normal base = normal_of(*m.fn);
+    return apply1(op_positive_exp<>, site.sample("_base", base));
+  }
+  DistBox base(*m.fn);
+  const UnitForm unit = take_unit_form(*base.get());
+  if (unit.factor.empty()) raise_reparam(m, "TransformReparam", "LogNormal, Normal, Uniform, Exponential, Gamma, HalfNormal and HalfCauchy");
+  return unit.value(site.sample("_base", *base.get()));
 }
 
 }  // namespace detail
@@ -100,8 +102,10 @@ struct LocScaleReparam : Reparam {
       detail::raise<DomainError>("wick.handler.E268", "", {"LocScaleReparam: the centring is not between 0 and 1"}, {"give a number between 0 (non-centred) and 1 (centred)\n  or none, to learn it"});
   }
 };
-/// Draws `name_base`, which has the distribution before its transform, and computes the site: log-normal sites are exp of a normal one.
-/// Throws: wick.handler.E266 for families that are no transform of another.
+/// Draws `name_base`, which has the distribution before its transform, and computes the site by a smooth one-to-one map: of LogNormal(loc, scale),
+/// exp of Normal(loc, scale); of the other families, the unit form shifted and scaled: Normal loc + scale b, Uniform low + (high − low) b with b of
+/// Uniform(0, 1), HalfNormal and HalfCauchy scale b, Exponential b / rate, Gamma b / rate with b of Gamma(concentration, 1).
+/// Throws: wick.handler.E266 for other families, such as discrete ones.
 struct TransformReparam : Reparam {
   TransformReparam() : Reparam{&detail::transform_value} {}
 };
@@ -131,7 +135,8 @@ class reparam;
 /// Draws latent sites in another way: the site becomes a deterministic one, computed from auxiliary sites. The program and the joint density of what it
 /// computes stay the same; what a guide approximates, or a sampler moves in, is easier.
 ///
-/// Reads: type, name, fn, is_observed, value. Writes: type, fn, value, done. Throws: wick.handler.E267 for a site that is observed or has a value.
+/// Reads: type, name, fn, is_observed, value. Writes: type, fn, value, done. Throws: wick.handler.E267 for a site that is observed or has a value;
+/// wick.dist.E201 for parameters outside their domain, as the site's own draw would.
 /// Example:
 ///     handlers::reparam(model, {{"z", LocScaleReparam(0.0)}})(y);  // draws z_decentered ~ Normal(0, 1)
 template <>
@@ -144,6 +149,7 @@ class reparam<Scope> final : public Handler {
     const Reparam* how = how_->find(m.name);
     if (how == nullptr) return;
     if (WICK_UNLIKELY(!m.value.empty())) raise(m);
+    m.fn->check_parameters();  // the auxiliary sites do not have them
     Tensor value = how->apply(ReparamSite(m, *this), *how);
     if (value.empty()) return;
     m.type = SiteType::deterministic;
