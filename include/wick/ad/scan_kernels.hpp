@@ -138,24 +138,28 @@ WICK_INLINE void step_outer_sum(const double* u, Index u_stride, const double* v
   constexpr int rows = sizeof...(R);
   for (Index i0 = 0; i0 < n; i0 += rows) {
     const Index count = n - i0 < rows ? n - i0 : rows;
+    // Every index is a constant: with one that is not the sums would live in memory.
     Packet s[std::size_t{rows * P}];
-    for (Packet& a : s) a = Packet(0.0);
+    const auto columns = [](auto f) WICK_LAMBDA_INLINE {
+      [&]<int... Q>(std::integer_sequence<int, Q...>) WICK_LAMBDA_INLINE { (f(std::integral_constant<int, Q>{}), ...); }(std::make_integer_sequence<int, P>{});
+    };
+    columns([&]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE { ((s[R * P + Q] = Packet(0.0)), ...); });
     const double *uj = u + i0, *vj = v;
     const auto run = [&]<bool Full>(std::bool_constant<Full>) WICK_LAMBDA_INLINE {
-      for (Index j = 0; j < steps; ++j, uj += u_stride, vj += v_stride) {
-        const auto column = [&]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE {
+      for (Index j = 0; j < steps; ++j, uj += u_stride, vj += v_stride)
+        columns([&]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE {
           const Packet w = load_at(vj, true, 8 * Q, m);
           ((s[R * P + Q] = mul_add(Packet(uj[Full || R < count ? R : 0]), w, s[R * P + Q])), ...);
-        };
-        [&]<int... Q>(std::integer_sequence<int, Q...>) WICK_LAMBDA_INLINE { (column(std::integral_constant<int, Q>{}), ...); }(std::make_integer_sequence<int, P>{});
-      }
+        });
     };
     count == rows ? run(std::true_type{}) : run(std::false_type{});
-    for (Index r = 0; r < count; ++r)
-      for (int p = 0; p < P; ++p) {
-        double* to = x + (i0 + r) * m + 8 * p;
-        if (m > 8 * p) store_at(to, 0, m - 8 * p, load_at(to, true, 0, m - 8 * p) + s[r * P + p]);
-      }
+    columns([&]<int Q>(std::integral_constant<int, Q>) WICK_LAMBDA_INLINE {
+      const auto put = [&](Index r, const Packet& sum) WICK_LAMBDA_INLINE {
+        double* to = x + (i0 + r) * m + 8 * Q;
+        if (r < count && m > 8 * Q) store_at(to, 0, m - 8 * Q, load_at(to, true, 0, m - 8 * Q) + sum);
+      };
+      (put(R, s[R * P + Q]), ...);
+    });
   }
 }
 WICK_NOINLINE inline void step_outer_sum(const double* u, Index u_stride, const double* v, Index v_stride, Index steps, Index n, Index m, double* x) {
