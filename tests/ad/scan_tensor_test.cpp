@@ -157,6 +157,11 @@ TEST_CASE("scan over tensors: every form of state, argument and output", "[ad][s
     const auto [out, last] = scan(step, s, each(Tensor{2, 0, 1, 2}), table);
     return sum(out) + sum(last);
   }, s0, w);
+  // The state before a step as its output: what arrives there comes before what the step itself sends back.
+  expect_grad("state before", [](const Tensor& s, const Tensor& u) {
+    const auto [out, last] = scan([](const Tensor& d, const Tensor& v) { return Next{d * v, d}; }, s, each(u));
+    return sum(out * numbers({4, 3}, 1.3)) + sum(last);
+  }, s0, rows);
   // Nested: the inner scan's sequence is the outer's row, its argument the outer state.
   expect_grad("nested", [](const Tensor& s, const Tensor& u) {
     const auto inner = [](const Tensor& d, const Tensor& e, const Tensor& f) { return d * e + f; };

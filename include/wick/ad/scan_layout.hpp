@@ -212,12 +212,12 @@ WICK_NOINLINE inline void find_products(StepProgram& s, Index rows, Arena& arena
 WICK_NOINLINE inline void find_first_pulls(StepProgram& s) {
   Tape& tape = *s.tape;
   const auto open = [&](std::uint32_t i) -> bool* {  // the mark of a record whose adjoint nobody has added to
+    for (std::size_t k = 0; k < s.outputs; ++k)
+      if (s.output[k].record == i) return nullptr;
     for (std::size_t k = 0; k < s.states; ++k) {
       if (s.state[k].next == i) return nullptr;
       if (s.state[k].leaf == i) return s.state[k].scalar || s.state[k].first ? nullptr : &s.state[k].first;
     }
-    for (std::size_t k = 0; k < s.outputs; ++k)
-      if (s.output[k].record == i) return nullptr;
     for (std::size_t k = 0; k < s.places; ++k)
       if (s.place[k].record == i) return s.place[k].held || s.place[k].first ? nullptr : &s.place[k].first;
     return nullptr;
