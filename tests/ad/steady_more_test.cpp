@@ -42,7 +42,9 @@ TEST_CASE("steady state: a gradient of the operations beyond arithmetic allocate
     const Tensor n = matmul(p, a) * l, c = sum(n);
     return Next{n / c, c};
   };
+  const Tensor many = full({12, 6}, 0.3);  // enough for a chain
   expect_none("scan", [&](const Tensor& t) {
-    return sum(scan(forward, full({6}, 0.2), each(m), t).first) + sum(scan({.checkpoint = true}, forward, full({6}, 0.2), each(t), t).first) ;
+    return sum(scan(forward, full({6}, 0.2), each(many), t).first) + sum(scan({.checkpoint = true}, forward, full({6}, 0.2), each(many), t).first) +
+           sum(scan(forward, full({6}, 0.2), each(t), t).first);
   }, m);
 }

@@ -62,20 +62,18 @@ WICK_INLINE void step_pull(Index n, bool moves, bool first, double* to, F f) {
   if (!moves) *to += math::sum(total);
 }
 
+/// The even packets and the odd ones; a last one that is not full is filled up with zeros.
 inline double step_sum(const double* x, Index n) {
   Packet s(0.0), t(0.0);
-  double rest = 0;
-  Index i = 0;
-  for (; i + 16 <= n; i += 16) {
-    s = s + Packet::load(x + i);
-    t = t + Packet::load(x + i + 8);
+  const auto at = [x, n](Index i) WICK_LAMBDA_INLINE {
+    const Packet v = load_at(x, true, i, n);
+    return n - i >= 8 ? v : where(first_lanes(n - i), v, Packet(0.0));
+  };
+  for (Index i = 0; i < n; i += 16) {
+    s = s + at(i);
+    if (i + 8 < n) t = t + at(i + 8);
   }
-  if (i + 8 <= n) {
-    s = s + Packet::load(x + i);
-    i += 8;
-  }
-  for (; i < n; ++i) rest += x[i];
-  return math::sum(s + t) + rest;
+  return math::sum(s + t);
 }
 /// to = 0 and to += from of a few elements, without a call.
 WICK_INLINE void step_clear(Index n, double* to) {
@@ -121,14 +119,13 @@ inline void step_product_value(const StepCode& c, const double* v, double* out) 
   for (Index j = 0; j < c.n; j += 8) store_at(out, j, c.n, z[j / 8]);
 }
 /// The same with 0 · x = 0 for adjoints that are 0.
-WICK_COLD inline void step_product_careful(const StepCode& c, const double* v, const double* g, double* to_v, double* to_x) {
-  const StepMatrix& x = *c.matrix;
+WICK_COLD inline void step_product_careful(const StepMatrix& x, bool left, const double* v, const double* g, double* to_v, double* to_x) {
   const Index width = round_to_packet(x.m);
   for (Index i = 0; i < x.n; ++i)
     for (Index j = 0; j < x.m; ++j) {
-      const double gi = c.left ? g[j] : g[i];
-      if (to_v != nullptr) to_v[c.left ? i : j] += adjoint_product(gi, x.plain[i * width + j]);
-      if (to_x != nullptr) to_x[i * width + j] += adjoint_product(gi, c.left ? v[i] : v[j]);
+      const double gi = left ? g[j] : g[i];
+      if (to_v != nullptr) to_v[left ? i : j] += adjoint_product(gi, x.plain[i * width + j]);
+      if (to_x != nullptr) to_x[i * width + j] += adjoint_product(gi, left ? v[i] : v[j]);
     }
 }
 /// X += Σ u ⊗ v over steps, for up to kStepColumns rows and columns: blocks of X stay in registers.
@@ -196,13 +193,13 @@ WICK_NOINLINE inline void step_product_pull(const StepCode& c, const double* v, 
     for (Index j = 0; j < other; j += 8) test = test + z[j / 8] * Packet(0.0);
     if (WICK_UNLIKELY(!all(test == Packet(0.0)))) {
       if (first) step_clear(other, to_v);
-      step_product_careful(c, v, g, to_v, nullptr);
+      step_product_careful(x, c.left, v, g, to_v, nullptr);
     } else {
       for (Index j = 0; j < other; j += 8) store_at(to_v, j, other, first ? z[j / 8] : load_at(to_v, true, j, other) + z[j / 8]);
     }
   }
   if (x.adjoint == nullptr || c.later) return;
-  if (WICK_UNLIKELY(!all_finite(other, v))) return step_product_careful(c, v, g, nullptr, x.adjoint);
+  if (WICK_UNLIKELY(!all_finite(other, v))) return step_product_careful(x, c.left, v, g, nullptr, x.adjoint);
   // Rows of the derivative: v ⊗ g, or g ⊗ v.
   const double *rows = c.left ? v : g, *columns = c.left ? g : v;
   switch ((x.m + 7) / 8) {

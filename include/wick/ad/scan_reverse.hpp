@@ -183,13 +183,64 @@ WICK_NOINLINE inline void reverse_product(const StepProgram& s, const StepProduc
   }
 }
 
+/// Where the adjoint of a tensor of the state lies, behind the step in row j or before it: carry and spare change places with every step.
+inline ChainPlace chain_state_at(const StepState& c, bool behind, Index steps, const StepAdjoints& a) {
+  const bool last = (steps & 1) != 0;  // whether row 0 has them as the last row
+  double *even = last == behind ? a.carry : a.spare, *odd = last == behind ? a.spare : a.carry;
+  return {even + c.at, 0, odd - even};
+}
+/// Where the adjoint of a record lies in row j of a run of steps; after `begin_reverse`.
+inline ChainPlace chain_adjoint_at(const StepProgram& s, std::uint32_t i, Index first, Index steps, const StepAdjoints& a) {
+  Record& r = (*s.tape)[i];
+  if (r.kind != Kind::differentiable) return {};
+  for (std::size_t k = 0; k < s.products; ++k) {
+    const StepProduct& p = s.product[k];
+    const Index n = p.left ? p.m : p.n;
+    if (p.record == i) return {p.adjoints, n, 0};
+  }
+  for (std::size_t k = 0; k < s.states; ++k) {
+    const StepState& c = s.state[k];
+    if (c.leaf == i) return chain_state_at(c, false, steps, a);
+    if (c.next == i && c.hands_on) return chain_state_at(c, true, steps, a);
+  }
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const StepArgument& x = s.argument[k];
+    if (x.leaf == i && x.moves) return {a.to[k] + first * x.n, x.n, 0};
+  }
+  return {r.is_tensor() ? r.buffer : &r.adjoint, 0, 0};
+}
+/// The reverse loop over all steps of a run but the first, by its chain.
+WICK_NOINLINE inline void reverse_steps_by_chain(const StepProgram& s, const StepData& d, Index first, Index steps, double* rows, StepAdjoints& a) {
+  for (std::size_t k = 0; k < s.chain.pulls; ++k) {
+    ChainPull& c = s.chain.pull[k];
+    c.main_at = chain_adjoint_at(s, c.main, first, steps, a);
+    c.other_at = chain_adjoint_at(s, c.other, first, steps, a);
+    if (c.kernel == StepKernel::general) {
+      c.g_at = c.b != 0 ? chain_state_at(s.state[c.a], true, steps, a)
+                        : ChainPlace{const_cast<double*>(a.g) + s.output[c.a].at + first * c.n, c.n, 0};  // only read
+      continue;
+    }
+    c.g_at = chain_adjoint_at(s, c.y, first, steps, a);
+    c.y_at = chain_value_at(s, d, c.y, first, rows, true);
+    c.a_at = chain_value_at(s, d, c.a, first, rows, true);
+    c.b_at = chain_value_at(s, d, c.b, first, rows, true);
+  }
+  reverse_chain(s.chain, 1, steps);
+  if ((steps & 1) == 0) std::swap(a.carry, a.spare);
+}
+
 /// The reverse loop over steps [first, first + steps), kept in `rows`.
 WICK_NOINLINE inline void reverse_steps(const StepProgram& s, const StepData& d, Index first, Index steps, const double* start, double* rows, StepAdjoints& a) {
   Tape& tape = *s.tape;
   bind_step(s, d, rows);
   begin_reverse(s, a);
   const Arena::Mark mark = tape.arena().mark();
-  for (Index j = steps; j-- > 0;) {
+  Index by_records = steps;
+  if (s.chain.pulls != 0 && steps > 1) {
+    reverse_steps_by_chain(s, d, first, steps, rows, a);
+    by_records = 1;
+  }
+  for (Index j = by_records; j-- > 0;) {
     turn_step(s, d, first + j, j, j - 1, start);
     for (std::size_t k = 0; k < s.numbers; ++k) *s.number[k].value = rows[j * s.row + s.number[k].at];
     for (std::size_t k = 0; k < s.redo_size; ++k) step_fns(tape[s.redo[k]])->forward(tape, s.redo[k]);

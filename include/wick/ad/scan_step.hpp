@@ -8,7 +8,7 @@
 #include <wick/ad/ops_math.hpp>
 #include <wick/ad/ops_shape.hpp>
 #include <wick/ad/ops_sort.hpp>
-#include <wick/ad/scan_kernels.hpp>
+#include <wick/ad/scan_chain.hpp>
 
 namespace wick::inline WICK_ABI::detail {
 
@@ -81,6 +81,7 @@ struct StepProgram : Tape::Kept {
   Index state_size = 0, row = 0, result = 0;       ///< sizes of the state, of a row, and of the result
   double* adjoints = nullptr;                      ///< of all tensors of the step that are begun anew in each
   Index adjoint_size = 0, clear_size = 0;          ///< of them, those before the first pull adds to them must be 0
+  StepChain chain;
 
   StepProgram() = default;
   StepProgram(const StepProgram&) = delete;
@@ -198,6 +199,42 @@ inline void turn_step(const StepProgram& s, const StepData& d, Index t, Index ro
   }
 }
 
+/// Where the value of a record lies in rows j ≥ 1 of a run that begins with step `first`; two rows take turns unless all are kept.
+inline ChainPlace chain_value_at(const StepProgram& s, const StepData& d, std::uint32_t i, Index first, double* rows, bool keep) {
+  const auto row = [&](double* base) { return keep ? ChainPlace{base, s.row, 0} : ChainPlace{base, 0, s.row}; };
+  const auto place = [&](const StepPlace& p) { return p.series ? ChainPlace{p.base + first * p.stride, p.stride, 0} : row(p.base); };
+  for (std::size_t k = 0; k < s.states; ++k) {
+    const StepState& c = s.state[k];
+    if (c.leaf != i) continue;
+    if (c.place == nullptr) return {(*s.tape)[c.next].block->data, 0, 0};
+    const ChainPlace next = place(*c.place);
+    return {next.base - next.step + next.turn, next.step, -next.turn};  // a step earlier
+  }
+  for (std::size_t k = 0; k < s.arguments; ++k) {
+    const StepArgument& x = s.argument[k];
+    if (x.leaf == i && i != 0) return {const_cast<double*>(d.in[s.states + k]) + (x.moves ? first * x.n : 0), x.moves ? x.n : 0, 0};  // only read
+  }
+  for (std::size_t k = 0; k < s.places; ++k)
+    if (s.place[k].record == i) return place(s.place[k]);
+  for (std::size_t k = 0; k < s.numbers; ++k)
+    if (s.number[k].value == &(*s.tape)[i].value) return row(rows + s.number[k].at);
+  return {const_cast<double*>(s.tape->data(i)), 0, 0};
+}
+/// Runs all steps but the first of a run by its chain. Returns the row of the last.
+WICK_NOINLINE inline Index run_steps_by_chain(const StepProgram& s, const StepData& d, Index first, Index steps, const double* start, double* rows, bool keep) {
+  for (std::size_t k = 0; k < s.chain.values; ++k) {
+    ChainValue& c = s.chain.value[k];
+    c.y_at = chain_value_at(s, d, c.y, first, rows, keep);
+    c.a_at = chain_value_at(s, d, c.a, first, rows, keep);
+    c.b_at = chain_value_at(s, d, c.b, first, rows, keep);
+    c.copy_at = {d.result + c.copy + first, 1, 0};
+  }
+  run_chain(s.chain, 1, steps);
+  const auto row_of = [keep](Index j) { return keep ? j : j & 1; };
+  turn_step(s, d, first + steps - 1, row_of(steps - 1), row_of(steps - 2), start);  // for whoever looks for the values by record
+  return row_of(steps - 1);
+}
+
 /// Runs steps [first, first + steps) from the state at `start` (contiguous). With `keep` step t lies in row t − first of `rows`; else two rows
 /// take turns. Returns where the last row is.
 WICK_NOINLINE inline Index run_steps(const StepProgram& s, const StepData& d, Index first, Index steps, const double* start, double* rows, bool keep) {
@@ -205,7 +242,8 @@ WICK_NOINLINE inline Index run_steps(const StepProgram& s, const StepData& d, In
   bind_step(s, d, rows);
   for (std::size_t k = 0; k < s.matrices; ++k) fill_matrix(s.matrix[k], s.tape->data(s.matrix[k].record));
   Index row = -1;
-  for (Index j = 0; j < steps; ++j) {
+  const Index by_records = s.chain.packets == 0 || steps < 2 ? steps : 1;
+  for (Index j = 0; j < by_records; ++j) {
     const Index t = first + j, before = row;
     row = keep ? j : j & 1;
     turn_step(s, d, t, row, before, start);
@@ -224,7 +262,7 @@ WICK_NOINLINE inline Index run_steps(const StepProgram& s, const StepData& d, In
         std::memcpy(d.result + o.at + t * o.n, tape[o.record].block->data, static_cast<std::size_t>(o.n) * sizeof(double));
     }
   }
-  return row;
+  return by_records < steps ? run_steps_by_chain(s, d, first, steps, start, rows, keep) : row;
 }
 /// The state after the step that was run last.
 inline void copy_state(const StepProgram& s, double* to) {

@@ -2,6 +2,7 @@
 /// scan over tensors as an operation: what it is asked, how its step is laid out, its record.
 #pragma once
 
+#include <wick/ad/scan_chain_layout.hpp>
 #include <wick/ad/scan_layout.hpp>
 #include <wick/ad/scan_reverse.hpp>
 #include <wick/ad/scan_run.hpp>
@@ -212,9 +213,10 @@ WICK_NOINLINE inline void room_for_steps(TensorScanPayload& p, bool checkpoint, 
   if (p.steps >= 8) find_matrices(s, p.gradient, arena);
   for (std::size_t k = 0; k < s.code_size; ++k)
     if (s.code[k].kernel != StepKernel::general && s.code[k].kernel != StepKernel::number) link_code(*s.tape, s.code[k]);
+  if (p.gradient) find_products(s, segment, arena);
+  if (p.steps >= 8) ChainFinder(s, arena).find(p.gradient);
   if (!p.gradient) return;
   p.carry = arena.doubles(2 * s.state_size);
-  find_products(s, segment, arena);
   Tape& tape = *s.tape;
   find_first_pulls(s);
   for (std::size_t k = 0; k < s.places; ++k) {
