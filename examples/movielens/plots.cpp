@@ -100,11 +100,11 @@ std::string sd_picture(const example::Output& output, const std::vector<Fitted>&
 set ylabel 'posterior sd of the factors / prior sd (root mean square)'
 set logscale x
 set xrange [0.4:1000]
-set yrange [0:1.15]
+set yrange [0:1.3]
 set xtics (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 set tics out nomirror
 set grid ytics lt 1 lc rgb '#e4e4e4'
-set key at graph 0.97,0.83 right top
+set key top right
 )gp";
   for (const Fitted& f : fits) {
     const std::string users = "sd_users_" + f.name + ".csv", movies = "sd_movies_" + f.name + ".csv";
