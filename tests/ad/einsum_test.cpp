@@ -68,6 +68,13 @@ TEST_CASE("dot and outer: agree with finite differences", "[ad][grad]") {
   expect_grad("dot, broadcast", dot, wave({2, 1, 3}), wave({2, 3}, 1));
   expect_grad("dot of nothing", dot, wick::zeros({0}), wick::zeros({0}));
   expect_grad("outer", outer, wave({2}), wave({3}, 1));
+  for (const Index n : {1, 3, 9})
+    for (const Index m : {1, 2, 7, 8, 17}) {
+      expect_grad("outer", outer, wave({n}), wave({m}, 1));
+      CHECK(distance(wick::outer(wave({n}), wave({m}, 1)), wick::unsqueeze(wave({n}), -1) * wave({m}, 1)) == 0.0);
+    }
+  expect_grad("outer of one vector with itself", [](const auto& x) { return wick::outer(x, x); }, wave({9}));
+  CHECK(std::signbit(wick::outer(Tensor{-1.0, 2.0}, Tensor{0.0, 3.0}).at({0, 0})));
   expect_grad("outer of batches", outer, wave({2, 2}), wave({1, 3}, 1));
   expect_grad("outer of nothing", outer, wick::zeros({0}), wave({2}));
   expect_throws_alike<wick::ShapeError>("dot", "wick.op.E129", "last size", dot, wave({2, 3}), wave({2}));

@@ -90,6 +90,21 @@ TEST_CASE("transpose: values and gradients", "[ad][grad]") {
     for (Index j = 0; j < 53; ++j) wrong += big.at({i, j}) != turned.at({j, i}) ? 1 : 0;
   CHECK(wrong == 0);
   CHECK(wick::transpose(turned).to_vector() == big.to_vector());
+  for (const Index n : {1, 2, 3, 4, 5, 7, 8, 9, 13, 65})
+    for (const Index m : {1, 3, 4, 6, 8, 11, 66}) {  // blocks of four, which overlap at the ends
+      const Tensor x = count({n, m}) - 1.0;
+      const auto f = [](const Tensor& t) { return wick::transpose(t); };
+      const Tensor y = f(x), w = wick::sin(count({m, n}));
+      // Once where the adjoint is stored, once where it is added to what is there.
+      const Tensor once = wick::grad([&](const Tensor& t) { return wick::sum(f(t) * w); })(x);
+      const Tensor twice = wick::grad([&](const Tensor& t) { return wick::sum(f(t) * w) + wick::sum(f(t) * w); })(x);
+      bool same = true;
+      for (Index i = 0; i < n; ++i)
+        for (Index j = 0; j < m; ++j)
+          same = same && y.at({j, i}) == x.at({i, j}) && once.at({i, j}) == w.at({j, i}) && twice.at({i, j}) == 2 * w.at({j, i});
+      CHECK(same);
+    }
+  CHECK(std::signbit(wick::transpose(wick::full({5, 6}, -0.0)).at({5, 4})));
   for (const auto& [d0, d1] : {std::pair(0, 1), std::pair(0, 2), std::pair(1, 2), std::pair(-1, 0), std::pair(1, 1)})
     expect_grad(
         "transpose", [d0 = d0, d1 = d1](const auto& x) { return wick::transpose(x, d0, d1); },

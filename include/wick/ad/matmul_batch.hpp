@@ -29,7 +29,7 @@ inline void batch_pull(const MatmulPayload& p, const Shape& out, const Shape& sa
                        double* to_a, double* to_b) {
   for_each_matrix(out, sa, sb, [&](Index i, Index ia, Index ib) {
     const Index in_a = ia * p.n * p.k, in_b = ib * p.k * p.m;
-    matmul_pull(p, g + i * p.n * p.m, a + in_a, b + in_b, to_a == nullptr ? nullptr : to_a + in_a, to_b == nullptr ? nullptr : to_b + in_b);
+    matmul_pull(p, g + i * p.n * p.m, a + in_a, b + in_b, {to_a == nullptr ? nullptr : to_a + in_a}, {to_b == nullptr ? nullptr : to_b + in_b});
   });
 }
 inline void batch_forward(Tape& tape, std::uint32_t i) {
@@ -119,7 +119,7 @@ namespace detail {
 /// Σ a b over the last dimension; those before it broadcast. Gradients: both. Throws: wick.op.E129 (a scalar, sizes).
 inline Tensor dot(const Tensor& a, const Tensor& b) {
   const Shape &sa = a.shape(), &sb = b.shape();
-  if (WICK_LIKELY(sa.rank() == 1 && sb.rank() == 1 && sa[0] == sb[0])) return detail::matmul_call(a, b);
+  if (WICK_LIKELY(sa.rank() == 1 && sb.rank() == 1 && sa[0] == sb[0])) return detail::product_call(a, b, 1, sa[0], 1, {});
   if (a.empty() || b.empty()) return detail::matmul_call(a, b);  // says which
   if (sa.rank() < 1 || sb.rank() < 1 || sa.from_right(-1) != sb.from_right(-1)) detail::raise_dot(sa, sb);
   Shape lead = sa.head(sa.rank() - 1);
@@ -130,6 +130,7 @@ inline Tensor dot(const Tensor& a, const Tensor& b) {
 /// Throws: wick.op.E120, wick.op.E121 (a scalar).
 inline Tensor outer(const Tensor& a, const Tensor& b) {
   if (a.dim() < 1 || b.dim() < 1) detail::raise_op_dim("outer", -1, a.dim() < 1 ? a.shape() : b.shape());
+  if (a.dim() == 1 && b.dim() == 1) return detail::product_call(a, b, a.numel(), 1, b.numel(), {a.numel(), b.numel()});
   return unsqueeze(a, -1) * unsqueeze(b, -2);
 }
 

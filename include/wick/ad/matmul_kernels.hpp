@@ -25,6 +25,10 @@ WICK_NOINLINE inline double dot(const double* a, const double* b, Index n) {
   return math::sum(s + t) + rest;
 }
 
+/// What products are added to; −0 where that is fresh, for it leaves every number as it is, −0 too.
+WICK_INLINE Packet before_product(const double* y, bool fresh) { return fresh ? Packet(-0.0) : Packet::load(y); }
+inline double number_before_product(const double* y, bool fresh) { return fresh ? -0.0 : *y; }
+
 /// Rows of K < 8 numbers, with v in registers: y += X v, and X += u vᵀ.
 template <int K>
 WICK_NOINLINE void narrow_mat_vec(const double* x, const double* v, double* y, Index n) {
@@ -37,17 +41,17 @@ WICK_NOINLINE void narrow_mat_vec(const double* x, const double* v, double* y, I
   }
 }
 template <int K>
-WICK_NOINLINE void narrow_outer(const double* u, const double* v, double* x, Index n) {
+WICK_NOINLINE void narrow_outer(const double* u, const double* v, double* x, Index n, bool fresh) {
   double w[static_cast<std::size_t>(K)];
   for (int k = 0; k < K; ++k) w[k] = v[k];
   for (Index i = 0; i < n; ++i, x += K)
-    for (int k = 0; k < K; ++k) x[k] += u[i] * w[k];
+    for (int k = 0; k < K; ++k) x[k] = number_before_product(x + k, fresh) + u[i] * w[k];
 }
 using NarrowMatVec = void (*)(const double* x, const double* v, double* y, Index n);
-using NarrowOuter = void (*)(const double* u, const double* v, double* x, Index n);
+using NarrowOuter = void (*)(const double* u, const double* v, double* x, Index n, bool fresh);
 inline constexpr NarrowMatVec narrow_mat_vecs[] = {nullptr,          nullptr,          &narrow_mat_vec<2>, &narrow_mat_vec<3>,
                                                    &narrow_mat_vec<4>, &narrow_mat_vec<5>, &narrow_mat_vec<6>, &narrow_mat_vec<7>};
-inline constexpr NarrowOuter narrow_outers[] = {nullptr,        nullptr,        &narrow_outer<2>, &narrow_outer<3>,
+inline constexpr NarrowOuter narrow_outers[] = {nullptr,          &narrow_outer<1>, &narrow_outer<2>, &narrow_outer<3>,
                                                 &narrow_outer<4>, &narrow_outer<5>, &narrow_outer<6>, &narrow_outer<7>};
 /// Rows of two: z += uᵀ X.
 inline void narrow_vec_mat(const double* u, const double* x, double* z, Index n) {
@@ -134,15 +138,14 @@ WICK_NOINLINE inline void vec_mat(const double* u, const double* x, double* z, I
   for (; j < k; j += 8) vec_mat_panel(u, x + j, z + j, n, k, k - j < 8 ? k - j : 8, std::integer_sequence<int, 0>{});
 }
 
-/// X[n, k] += u[n] vᵀ[k].
-WICK_NOINLINE inline void outer_product(const double* u, const double* v, double* x, Index n, Index k) {
-  if (k == 1) return add_scaled(n, v[0], u, x);
-  if (k > 1 && k < 8) return narrow_outers[k](u, v, x, n);
+/// X[n, k] += u[n] vᵀ[k], or stores it where X is fresh.
+WICK_NOINLINE inline void outer_product(const double* u, const double* v, double* x, Index n, Index k, bool fresh = false) {
+  if (k > 0 && k < 8) return narrow_outers[k](u, v, x, n, fresh);
   for (Index i = 0; i < n; ++i, x += k) {
     const Packet a(u[i]);
     Index j = 0;
-    for (; j + 8 <= k; j += 8) mul_add(a, Packet::load(v + j), Packet::load(x + j)).store(x + j);
-    for (; j < k; ++j) x[j] += u[i] * v[j];
+    for (; j + 8 <= k; j += 8) mul_add(a, Packet::load(v + j), before_product(x + j, fresh)).store(x + j);
+    for (; j < k; ++j) x[j] = number_before_product(x + j, fresh) + u[i] * v[j];
   }
 }
 

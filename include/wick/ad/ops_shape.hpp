@@ -47,18 +47,18 @@ inline constexpr UnaryFns slice_fns = unary_fns("slice", &slice_run, &slice_put,
 /// out[j, i] = x[i, j], added where `add`: eight rows of x at a time are eight neighbours in each row of the result.
 WICK_NOINLINE inline void transpose_plane(const double* x, Index ni, Index nj, double* out, bool add) {
   constexpr Index columns = 64;
+  const bool fours = !add && ni >= 4 && nj >= 4;  // the last four rows or columns may lie over those before them
   for (Index j0 = 0; j0 < nj; j0 += columns) {
     const Index j1 = j0 + columns < nj ? j0 + columns : nj;
-    for (Index i = 0; i < ni; i += 8) {
-      const Index rows = ni - i < 8 ? ni - i : 8;
-      for (Index j = j0; j < j1; ++j) {
-        const double* from = x + i * nj + j;
-        double* to = out + j * ni + i;
-        if (rows == 8 && !add)
-          for (Index r = 0; r < 8; ++r) to[r] = from[r * nj];
-        else
-          for (Index r = 0; r < rows; ++r) to[r] = (add ? to[r] : 0.0) + from[r * nj];
-      }
+    for (Index i0 = 0; i0 < ni; i0 += 8) {
+      const Index i1 = i0 + 8 < ni ? i0 + 8 : ni;
+      for (Index j = j0; fours && j < j1; j += 4)
+        for (Index i = i0; i < i1; i += 4) {
+          const Index top = i + 4 <= ni ? i : ni - 4, left = j + 4 <= nj ? j : nj - 4;
+          math::detail::transpose_four(x + top * nj + left, nj, out + left * ni + top, ni);
+        }
+      for (Index j = j0; !fours && j < j1; ++j)
+        for (Index i = i0; i < i1; ++i) out[j * ni + i] = add ? out[j * ni + i] + x[i * nj + j] : x[i * nj + j];
     }
   }
 }

@@ -155,7 +155,7 @@ struct StepMatmulPayload : MatmulPayload {
 };
 inline void step_matmul_backward(Tape& tape, std::uint32_t i) {
   const auto& p = *static_cast<const StepMatmulPayload*>(tape[i].payload);
-  matmul_pull(p, tape.adjoint(i), tape.data(p.a), tape.data(p.b), p.left ? tape.adjoint(p.a) : nullptr, p.left ? nullptr : tape.adjoint(p.b));
+  matmul_pull(p, tape.adjoint(i), tape.data(p.a), tape.data(p.b), {p.left ? tape.adjoint(p.a) : nullptr}, {p.left ? nullptr : tape.adjoint(p.b)});
 }
 inline constexpr OpFns step_matmul_ops{"matmul", &matmul_forward, &step_matmul_backward, {WICK_SECOND(SecondKind::own, &matmul_tangent, &matmul_pull_second)}};
 

@@ -111,7 +111,12 @@ class Tape {
   /// The same for somebody who sees to every element: where nothing has arrived the memory is `fresh`, without a value, to be stored to.
   struct Sink {
     double* to;
-    bool fresh;
+    bool fresh = false;
+    /// Memory to add to, of `n` elements: zeros where nothing has arrived. Null where none is wanted.
+    double* started(Index n) const {
+      if (fresh) fill_array(n, 0.0, to);
+      return to;
+    }
   };
   WICK_NOINLINE Sink sink(std::uint32_t i) {
     Record& r = records_[i];

@@ -179,6 +179,28 @@ WICK_INLINE double square_root_of_one(double a) {
 #endif
 }
 
+// Four rows of four, `from_stride` apart, as four columns.
+WICK_INLINE void transpose_four(const double* from, Index from_stride, double* to, Index to_stride) {
+#if WICK_PACKET_WIDTH >= 4
+  typedef double Four __attribute__((vector_size(32)));
+  typedef double FourAnywhere __attribute__((vector_size(32), aligned(8), may_alias));
+  const auto row = [&](Index r) WICK_LAMBDA_INLINE -> Four { return *reinterpret_cast<const FourAnywhere*>(from + r * from_stride); };
+  const auto put = [&](Index r, const Four& x) WICK_LAMBDA_INLINE {
+    *reinterpret_cast<FourAnywhere*>(to + r * to_stride) = x;
+  };
+  const Four a = row(0), b = row(1), c = row(2), d = row(3);
+  const Four ab = __builtin_shufflevector(a, b, 0, 4, 2, 6), ba = __builtin_shufflevector(a, b, 1, 5, 3, 7);
+  const Four cd = __builtin_shufflevector(c, d, 0, 4, 2, 6), dc = __builtin_shufflevector(c, d, 1, 5, 3, 7);
+  put(0, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+  put(1, __builtin_shufflevector(ba, dc, 0, 1, 4, 5));
+  put(2, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+  put(3, __builtin_shufflevector(ba, dc, 2, 3, 6, 7));
+#else
+  for (Index j = 0; j < 4; ++j)
+    for (Index i = 0; i < 4; ++i) to[j * to_stride + i] = from[i * from_stride + j];
+#endif
+}
+
 // (0+4 + 2+6) + (1+5 + 3+7): halving, the order every width can follow.
 WICK_INLINE double lane_sum(const Native* v) {
 #if WICK_PACKET_WIDTH == 8
