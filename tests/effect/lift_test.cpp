@@ -162,9 +162,13 @@ TEST_CASE("E7: lift warns, once and at the end, of a prior for a name that no pa
   REQUIRE(few(2));
   handlers::lift(handlers::lift(linear, {{"b", Normal(0.0, 1.0)}}), {{"b", Normal(9.0, 1.0)}})();  // the inner one has it
   REQUIRE(few(3));
+  // A name that has been warned of does not hide another.
+  for (int i = 0; i < 3; ++i) handlers::lift(linear, {{"bb", Normal(0.0, 1.0)}, {"cc", Normal(0.0, 1.0)}})();
+  REQUIRE(few(4));
+  CHECK(Warnings::messages[3].find("\"cc\"") != std::string::npos);
   // Not while an exception is on its way.
   CHECK_THROWS_AS(handlers::lift([] { param("none"); }, {{"unreached", Normal(0.0, 1.0)}})(), SiteError);
-  REQUIRE(few(3));
+  REQUIRE(few(4));
 }
 
 TEST_CASE("E7: substitute gives values to all types of sites and observes nothing", "[effect][substitute]") {

@@ -201,6 +201,13 @@ TEST_CASE("reparam: what it cannot do is an error", "[effect][reparam]") {
   check_error<DomainError>(with(Gamma(2.0, -1.0), {}, TransformReparam()), "wick.dist.E201", "x", "");
   check_error<DomainError>(with(Uniform(2.0, 1.0), {}, TransformReparam()), "wick.dist.E201", "x", "");
   check_error<DomainError>(with(Normal(0.0, -1.0), {}, LocScaleReparam(0.0)), "wick.dist.E201", "x", "");
+  const auto masked = [] {
+    const plate two("two", 2);
+    const handlers::mask first(Tensor{1.0, 0.0});
+    sample("x", Normal(0.0, Tensor{1.0, -1.0}));
+  };
+  const auto given = handlers::substitute(handlers::reparam(masked, {{"x", LocScaleReparam(0.0)}}), {{"x_decentered", Tensor{0.3, 0.1}}});
+  CHECK(std::abs(handlers::trace(given).get_trace().log_prob_sum().item() - (-0.5 * std::log(2 * std::numbers::pi) - 0.045)) < 1e-14);
   check_error<UsageError>(with(Normal(0.0, 1.0), obs(1.0), LocScaleReparam(0.0)), "wick.handler.E267", "x", "observed sites");
   check_error<DomainError>([] { return LocScaleReparam(1.5); }, "wick.handler.E268", "", "0 (non-centred)");
 }

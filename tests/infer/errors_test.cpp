@@ -128,6 +128,11 @@ TEST_CASE("E4: an inference inside a traced program says that its sites come to 
   const auto twice = [&] { inner(), inner(); };
   const auto run = [&] { optimize(twice)(); };
   require(expect_error_unchanged<SiteError>([&] { handlers::trace(run).get_trace(); }, snapshot, "wick.trace.E221", "w", "its own name"));
+  const auto hidden = [&] {
+    const handlers::block rest;
+    handlers::trace(twice).get_trace();
+  };
+  require(expect_error_unchanged<SiteError>([&] { handlers::trace(hidden).get_trace(); }, snapshot, "wick.trace.E221", "w", "its own name"));
 }
 
 TEST_CASE("E12: a latent site of the model that the guide lacks is an error", "[infer][errors]") {

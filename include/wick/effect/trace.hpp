@@ -344,7 +344,7 @@ namespace detail {
 /// To be called where a program run under a trace has thrown: says what a second site of a name means if it is not this trace that has it twice, and appends the
 /// shape table of the run so far, once. Throws wick.trace.E223.
 WICK_COLD inline void add_shape_table(Error& e, const Trace& t) {
-  if (std::string_view(e.id()) == "wick.trace.E221" && t.find(Name(e.site())) == nullptr)
+  if (!e.has_notes() && std::string_view(e.id()) == "wick.trace.E221" && t.find(Name(e.site())) == nullptr)
     raise<SiteError>("wick.trace.E223", e.site(),
                      {"a trace around records the site too, and has one of this name already: a program that is traced runs other programs more than once, or under its own names, as "
                       "optimize, SVI, Predictive, get_trace and queue do"},

@@ -29,7 +29,7 @@ class lift;
 /// parameter store is not filled. A parameter that the program reads again has the value it had. Handlers inside the scope,
 /// which have seen a parameter, find one afterwards too, so that plates take their elements of it.
 /// Reads: type, name, request, event_dim. Writes: type, fn, value, done, stop, lifted. Throws: wick.handler.E260 for a prior that does not fit.
-/// Warns: wick.handler.W275, at the end of the scope and once, of a prior for a name that no parameter inside had.
+/// Warns: wick.handler.W275, at the end of the scope, once on a thread, of a prior for a name that no parameter inside had.
 /// Example:
 ///     handlers::lift(guide, Normal(0.0, 1.0))(y);  // loc is a sample site now
 template <>
@@ -39,7 +39,7 @@ class lift<Scope> final : public Handler {
   /// The priors are not copied: they must outlive the scope.
   [[nodiscard]] explicit lift(const Priors* priors) : priors_(priors) { enter(types_of(SiteType::param), kBack); }
   ~lift() override {
-    if (const Name stray = priors_->unknown([this](Name n) { return find(n) != nullptr; }); WICK_UNLIKELY(stray)) warn_stray(stray);
+    if (const Name stray = priors_->unknown([this](Name n) { return find(n) != nullptr || was_warned(n); }); WICK_UNLIKELY(stray)) warn_stray(stray);
     while (newest_ != nullptr) detail::drop_pooled(std::exchange(newest_, newest_->next));
   }
   void process(Message& m) override {
@@ -82,11 +82,14 @@ class lift<Scope> final : public Handler {
     while (l != nullptr && l->name != name) l = l->next;
     return l;
   }
+  static bool was_warned(Name name) noexcept {
+    for (const std::uint32_t id : detail::warned_priors)
+      if (id == name.id()) return true;
+    return false;
+  }
   /// Names the parameters whose names are nearest. Nothing is said of a run that an exception has cut short.
   WICK_COLD void warn_stray(Name stray) const noexcept {
     if (std::uncaught_exceptions() > 0) return;
-    for (const std::uint32_t id : detail::warned_priors)
-      if (id == stray.id()) return;
     detail::warned_priors[detail::warned_count++ % 8] = stray.id();
     try {
       detail::NearNames names(stray);

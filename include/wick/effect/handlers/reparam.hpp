@@ -149,7 +149,8 @@ class reparam<Scope> final : public Handler {
     const Reparam* how = how_->find(m.name);
     if (how == nullptr) return;
     if (WICK_UNLIKELY(!m.value.empty())) raise(m);
-    m.fn->check_parameters();  // the auxiliary sites do not have them
+    // The auxiliary sites do not have them; where a mask leaves elements out theirs may hold anything.
+    if (m.mask.empty() && !m.fn->has_mask()) m.fn->check_parameters();
     Tensor value = how->apply(ReparamSite(m, *this), *how);
     if (value.empty()) return;
     m.type = SiteType::deterministic;
