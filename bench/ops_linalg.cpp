@@ -8,8 +8,9 @@ using namespace ops_table;
 namespace {
 
 Eigen::Index side(const Array& x) { return static_cast<Eigen::Index>(std::lround(std::sqrt(static_cast<double>(x.size())))); }
+Index rows(const Tensor& x) { return static_cast<Index>(std::lround(std::sqrt(static_cast<double>(x.numel())))); }
 Tensor square_of(const Tensor& x) {
-  const auto n = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(x.numel()))));
+  const Index n = rows(x);
   return reshape(x, {n, n});
 }
 MatrixMap square_of(Array& x) { return {x.data(), side(x), side(x)}; }
@@ -18,7 +19,7 @@ const Tensor& heavy(const Tensor& x) {
   static std::vector<Tensor> made;
   for (const Tensor& t : made)
     if (t.numel() == x.numel()) return t;
-  const Index n = square_of(x).size(0);
+  const Index n = rows(x);
   return made.emplace_back(diag(full({n}, 4.0 * static_cast<double>(n))));
 }
 Tensor regular(const Tensor& x) { return square_of(x) + heavy(x); }
@@ -53,7 +54,7 @@ const std::vector<Row> table = {
                    dx.head(30).matrix().noalias() = g * z.head(n).matrix(); dz.head(n).matrix().noalias() = g.transpose() * x.head(30).matrix()), true},
     {"matmul", WICK_OPS_OURS(matmul(square_of(x), square_of(z))), WICK_OPS_HAND(square_of(y).noalias() = square_of(x) * square_of(z)),
      WICK_OPS_HAND(square_of(dx).noalias() = square_of(w) * square_of(z).transpose(); square_of(dz).noalias() = square_of(x).transpose() * square_of(w)), true, kLinear},
-    {"matmul_with_vector", WICK_OPS_OURS(matmul(square_of(x), slice(z, 0, 0, square_of(x).size(0)))), WICK_OPS_HAND(y.matrix().noalias() = square_of(x) * z.head(y.size()).matrix()),
+    {"matmul_with_vector", WICK_OPS_OURS(matmul(square_of(x), slice(z, 0, 0, rows(x)))), WICK_OPS_HAND(y.matrix().noalias() = square_of(x) * z.head(y.size()).matrix()),
      WICK_OPS_HAND(square_of(dx).noalias() = w.matrix() * z.head(y.size()).matrix().transpose(); dz.setZero(); dz.head(y.size()).matrix().noalias() = square_of(x).transpose() * w.matrix()),
      true, {900, 10000, 40000, 1000000}},
     {"batched_matmul", WICK_OPS_OURS(matmul(reshape(x, {-1, 10, 10}), reshape(z, {-1, 10, 10}))),
@@ -64,18 +65,18 @@ const std::vector<Row> table = {
      }), true, {900, 100000, 1000000}},
     {"einsum_ij_kj", WICK_OPS_OURS(einsum("ij,kj->ik", square_of(x), square_of(z))), WICK_OPS_HAND(square_of(y).noalias() = square_of(x) * square_of(z).transpose()),
      WICK_OPS_HAND(square_of(dx).noalias() = square_of(w) * square_of(z); square_of(dz).noalias() = square_of(w).transpose() * square_of(x)), true, kLinear},
-    {"quad_form", WICK_OPS_OURS(quad_form(square_of(x), slice(z, 0, 0, square_of(x).size(0)))),
+    {"quad_form", WICK_OPS_OURS(quad_form(square_of(x), slice(z, 0, 0, rows(x)))),
      WICK_OPS_HAND(const auto v = z.head(side(x)).matrix(); vector_room.noalias() = square_of(x) * v; y = v.dot(vector_room)),
      WICK_OPS_HAND(const auto v = z.head(side(x)).matrix(); square_of(dx).noalias() = w[0] * v * v.transpose(); dz.setZero();
                    vector_room.noalias() += square_of(x).transpose() * v; dz.head(side(x)).matrix() = w[0] * vector_room), true, kLinear},
-    {"diag", WICK_OPS_OURS(diag(slice(x, 0, 0, square_of(x).size(0)))), WICK_OPS_HAND(y.setZero(); square_of(y).diagonal() = x.head(side(x)).matrix()),
+    {"diag", WICK_OPS_OURS(diag(slice(x, 0, 0, rows(x)))), WICK_OPS_HAND(y.setZero(); square_of(y).diagonal() = x.head(side(x)).matrix()),
      WICK_OPS_HAND(dx.setZero(); dx.head(side(x)) = square_of(w).diagonal().array()), false, {900, 40000, 1000000}},
     {"diagonal", WICK_OPS_OURS(diagonal(square_of(x))), WICK_OPS_HAND(y = square_of(x).diagonal().array()), WICK_OPS_HAND(dx.setZero(); square_of(dx).diagonal() = w.matrix()), false, {900, 40000, 1000000}},
     {"tril", WICK_OPS_OURS(tril(square_of(x))), WICK_OPS_HAND(square_of(y) = square_of(x).triangularView<Eigen::Lower>()),
      WICK_OPS_HAND(square_of(dx) = square_of(w).triangularView<Eigen::Lower>()), false, {900, 40000, 1000000}},
     {"vech", WICK_OPS_OURS(vech(square_of(x))), WICK_OPS_HAND(const Eigen::Index n = side(x); for (Eigen::Index i = 0, k = 0; i < n; k += ++i) y.segment(k, i + 1) = x.segment(i * n, i + 1)),
      WICK_OPS_HAND(const Eigen::Index n = side(x); dx.setZero(); for (Eigen::Index i = 0, k = 0; i < n; k += ++i) dx.segment(i * n, i + 1) = w.segment(k, i + 1)), false, {900, 40000, 1000000}},
-    {"fill_tril", WICK_OPS_OURS(fill_tril(slice(x, 0, 0, square_of(x).size(0) / 2 * (square_of(x).size(0) + 1)))),
+    {"fill_tril", WICK_OPS_OURS(fill_tril(slice(x, 0, 0, rows(x) / 2 * (rows(x) + 1)))),
      WICK_OPS_HAND(const Eigen::Index n = side(y); y.setZero(); for (Eigen::Index i = 0, k = 0; i < n; k += ++i) y.segment(i * n, i + 1) = x.segment(k, i + 1)),
      WICK_OPS_HAND(const Eigen::Index n = side(y); dx.setZero(); for (Eigen::Index i = 0, k = 0; i < n; k += ++i) dx.segment(k, i + 1) = w.segment(i * n, i + 1)), false, {900, 40000, 1000000}},
     {"cholesky", WICK_OPS_OURS(cholesky(regular(x))), WICK_OPS_HAND(Eigen::LLT<Eigen::Ref<Matrix>> f(regular(x)); square_of(y) = f.matrixL()), cholesky_pull, false, kLinear},

@@ -35,6 +35,28 @@ TEST_CASE("diag, diagonal, tril, triu, fill_tril, vech: agree with finite differ
     const Tensor l = wick::fill_tril(x);
     return wick::matmul(l, wick::transpose(l));
   }, count({3}));
+  for (const wick::Index n : {1, 5, 8, 9, 19})
+    for (const wick::Index offset : {-30, -2, 0, 1, 8, 30}) {
+      CAPTURE(n, offset);
+      const Tensor a = count({2, n, 11}), low = wick::tril(a, offset), high = wick::triu(a, offset), line = count({2, n * (n + 1) / 2}), filled = wick::fill_tril(line);
+      const Tensor w = wick::sin(a);
+      const auto twice = [&](const Tensor& t) { return wick::sum(wick::tril(t, offset) * w) + wick::sum(wick::tril(t, offset) * w); };
+      const Tensor g = wick::grad([&](const Tensor& t) { return wick::sum(wick::tril(t, offset) * w); })(a), gg = wick::grad(twice)(a);
+      bool same = true;
+      for (wick::Index k = 0; k < 2; ++k)
+        for (wick::Index i = 0; i < n; ++i) {
+          for (wick::Index j = 0; j < 11; ++j) {
+            const double x = a.at({k, i, j}), of_w = w.at({k, i, j});
+            same = same && low.at({k, i, j}) == (j <= i + offset ? x : 0.0) && high.at({k, i, j}) == (j >= i + offset ? x : 0.0);
+            same = same && g.at({k, i, j}) == (j <= i + offset ? of_w : 0.0) && gg.at({k, i, j}) == (j <= i + offset ? 2 * of_w : 0.0);
+          }
+          for (wick::Index j = 0; j < n; ++j) same = same && filled.at({k, i, j}) == (j <= i ? line.at({k, i * (i + 1) / 2 + j}) : 0.0);
+        }
+      CHECK(same);
+      CHECK(wick::vech(filled).to_vector() == line.to_vector());
+    }
+  expect_grad("fill_tril", [](const auto& x) { return wick::fill_tril(x) * wick::fill_tril(x); }, count({45}) * 0.1);
+  expect_grad("vech", [](const auto& x) { return wick::square(wick::vech(x)); }, count({9, 9}) * 0.1);
   expect_throws_alike<wick::ShapeError>("diag", "wick.op.E121", "-1", [](const auto& x) { return wick::diag(x); }, Tensor(1.0));
   expect_throws_alike<wick::ShapeError>("diagonal", "wick.op.E146", "equal", [](const auto& x) { return wick::diagonal(x); }, count({2, 3}));
   expect_throws_alike<wick::ShapeError>("tril", "wick.op.E146", "last two", [](const auto& x) { return wick::tril(x); }, count({3}));

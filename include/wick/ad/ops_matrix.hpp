@@ -2,6 +2,8 @@
 /// Matrices from and to their diagonals and triangles: diag, diagonal, tril, triu, fill_tril, vech.
 #pragma once
 
+#include <cmath>
+
 #include <wick/ad/general.hpp>
 
 namespace wick::inline WICK_ABI {
@@ -13,61 +15,76 @@ struct EntriesPayload : UnaryPayload {
   Index offset;  ///< of a diagonal: 0 the main one, 1 the one above it
 };
 
-// Which element goes where, for matrices of n rows and columns.
+// Which elements go where, for matrices of n rows and columns: f(from, to, how many). Whether all elements of the argument go somewhere, and whether
+// all of the result come from somewhere.
 struct DiagEntries {
+  static constexpr bool all_from = true, all_to = false;
   template <class F> static void each(const EntriesPayload& p, F f) {
-    for (Index i = 0; i < p.n; ++i) f(i, i * p.n + i);
+    for (Index i = 0; i < p.n; ++i) f(i, i * p.n + i, 1);
   }
 };
 struct DiagonalEntries {
+  static constexpr bool all_from = false, all_to = true;
   template <class F> static void each(const EntriesPayload& p, F f) {
-    for (Index i = 0; i < p.n; ++i) f(i * p.n + i, i);
+    for (Index i = 0; i < p.n; ++i) f(i * p.n + i, i, 1);
   }
 };
 /// A matrix of n rows keeps what lies on the diagonal `offset` and below it.
 struct TrilEntries {
+  static constexpr bool all_from = false, all_to = false;
   template <class F> static void each(const EntriesPayload& p, F f) {
     const Index columns = p.n == 0 ? 0 : p.from / p.n;
-    for (Index i = 0; i < p.n; ++i)
-      for (Index j = 0; j < columns && j <= i + p.offset; ++j) f(i * columns + j, i * columns + j);
+    for (Index i = 0; i < p.n; ++i) {
+      const Index last = i + p.offset + 1;
+      f(i * columns, i * columns, last < columns ? last : columns);
+    }
   }
 };
 struct TriuEntries {
+  static constexpr bool all_from = false, all_to = false;
   template <class F> static void each(const EntriesPayload& p, F f) {
     const Index columns = p.n == 0 ? 0 : p.from / p.n;
-    for (Index i = 0; i < p.n; ++i)
-      for (Index j = i + p.offset > 0 ? i + p.offset : 0; j < columns; ++j) f(i * columns + j, i * columns + j);
+    for (Index i = 0; i < p.n; ++i) {
+      const Index first = i + p.offset > 0 ? i + p.offset : 0;
+      f(i * columns + first, i * columns + first, columns - first);
+    }
   }
 };
 struct FillTrilEntries {
+  static constexpr bool all_from = true, all_to = false;
   template <class F> static void each(const EntriesPayload& p, F f) {
-    for (Index i = 0, k = 0; i < p.n; ++i)
-      for (Index j = 0; j <= i; ++j, ++k) f(k, i * p.n + j);
+    for (Index i = 0, k = 0; i < p.n; k += ++i) f(k, i * p.n, i + 1);
   }
 };
 struct VechEntries {
+  static constexpr bool all_from = false, all_to = true;
   template <class F> static void each(const EntriesPayload& p, F f) {
-    for (Index i = 0, k = 0; i < p.n; ++i)
-      for (Index j = 0; j <= i; ++j, ++k) f(i * p.n + j, k);
+    for (Index i = 0, k = 0; i < p.n; k += ++i) f(i * p.n, k, i + 1);
   }
 };
 
+/// to = from, or to += from; where `n` is 1 or less nothing is left of the first loop.
+WICK_INLINE void move_entries(const double* from, double* to, Index n, bool add) {
+  Index i = 0;
+  for (; i + 8 <= n; i += 8) (add ? Packet::load(to + i) + Packet::load(from + i) : Packet::load(from + i)).store(to + i);
+  for (; i < n; ++i) to[i] = add ? to[i] + from[i] : from[i];
+}
 template <class Entries>
 void entries_run(const UnaryPayload& base, const double* x, double* out) {
   const auto& p = static_cast<const EntriesPayload&>(base);
-  for (Index o = 0; o < p.outer; ++o, x += p.from, out += p.to) {
-    for (Index k = 0; k < p.to; ++k) out[k] = 0;
-    Entries::each(p, [&](Index from, Index to) WICK_LAMBDA_INLINE { out[to] = x[from]; });
-  }
+  if (!Entries::all_to) fill_array(p.outer * p.to, 0.0, out);
+  for (Index o = 0; o < p.outer; ++o, x += p.from, out += p.to)
+    Entries::each(p, [&](Index from, Index to, Index n) WICK_LAMBDA_INLINE { move_entries(x + from, out + to, n, false); });
 }
 template <class Entries>
-void entries_pull(const UnaryPayload& base, const double* g, const double*, const double*, double* adjoint) {
+void entries_put(const UnaryPayload& base, const double* g, const double*, const double*, double* adjoint, bool fresh) {
   const auto& p = static_cast<const EntriesPayload&>(base);
+  if (fresh && !Entries::all_from) fill_array(p.outer * p.from, 0.0, adjoint);
   for (Index o = 0; o < p.outer; ++o, adjoint += p.from, g += p.to)
-    Entries::each(p, [&](Index from, Index to) WICK_LAMBDA_INLINE { adjoint[from] += g[to]; });
+    Entries::each(p, [&](Index from, Index to, Index n) WICK_LAMBDA_INLINE { move_entries(g + to, adjoint + from, n, !fresh); });
 }
 template <class Entries>
-inline constexpr UnaryFns entries_fns = unary_fns("a triangle", &entries_run<Entries>, &entries_pull<Entries>, second_linear);
+inline constexpr UnaryFns entries_fns = unary_fns("a triangle", &entries_run<Entries>, &entries_put<Entries>, second_linear);
 
 [[noreturn]] WICK_COLD inline void raise_square(const char* name, const Shape& s) {
   raise<ShapeError>("wick.op.E146", "", {name, ": shape ", s, " is not that of square matrices"}, {"the last two sizes are equal; the dimensions before them count matrices"});
@@ -83,8 +100,15 @@ template <class Entries>
 Tensor entries(const Tensor& x, Index rank, Index n, const Shape& tail, Index offset = 0) {
   Tensor room;
   const Tensor& in = dense(x, room);
-  const Shape head = in.shape().head(in.dim() - rank);
-  return unary(entries_fns<Entries>, EntriesPayload{{}, head.numel(), n, in.shape().tail(rank).numel(), tail.numel(), offset}, in, TensorAccess::make(head + tail));
+  Shape to = in.shape();
+  Index from = 1;
+  for (Index d = 0; d < rank; ++d) {
+    from *= to.back();
+    to.pop_back();
+  }
+  const EntriesPayload p{{}, to.numel(), n, from, tail.numel(), offset};
+  for (const Index size : tail) to.push_back(size);
+  return unary(entries_fns<Entries>, p, in, TensorAccess::make(to));
 }
 inline const Shape& matrix_shape(const char* name, const Tensor& a) {
   if (WICK_UNLIKELY(a.empty())) raise_empty(name);
@@ -120,8 +144,7 @@ inline Tensor triu(const Tensor& a, Count offset = 0) {
 inline Tensor fill_tril(const Tensor& x) {
   if (WICK_UNLIKELY(x.empty())) detail::raise_empty("fill_tril");
   const Index size = x.dim() < 1 ? -1 : x.shape().from_right(-1);
-  Index n = 0;
-  while (n * (n + 1) / 2 < size) ++n;
+  const auto n = static_cast<Index>(std::sqrt(2.0 * static_cast<double>(size < 0 ? 0 : size)));  // n² < n (n + 1) < (n + 1)²
   if (WICK_UNLIKELY(n * (n + 1) / 2 != size))
     detail::raise<ShapeError>("wick.op.E146", "", {"fill_tril: the last size of shape ", x.shape(), " is no number n (n + 1) / 2"},
                               {"a lower triangle of n rows has n (n + 1) / 2 elements: 1, 3, 6, 10, …"});
