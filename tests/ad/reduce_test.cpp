@@ -132,6 +132,30 @@ TEST_CASE("reductions: over dimensions agree with finite differences", "[ad][gra
   for_all_dims("logsumexp", [](const auto& t, const wick::Dims& d, bool keep) { return wick::logsumexp(t, d, keep); });
 }
 
+TEST_CASE("reductions: short rows are reduced eight at a time to the bits of one row alone, and their adjoints fill them", "[ad]") {
+  for (const Index n : {1, 3, 7, 8, 9, 10, 15, 16, 17, 31, 32, 40, 70})
+    for (const Index rows : {1, 7, 8, 9, 17}) {
+      CAPTURE(n, rows);
+      std::vector<double> v(static_cast<std::size_t>(n * rows));
+      for (std::size_t i = 0; i < v.size(); ++i) v[i] = 1.0 + std::sin(static_cast<double>(i * i));
+      for (Index j = 0; rows > 8 && j < n; ++j) v[static_cast<std::size_t>(n + j)] = -0.0;
+      if (rows > 1) v.back() = inf;
+      const Tensor x = wick::from_values({rows, n}, v), w = wave({rows});
+      bool same = true;
+      for (Index o = 0; o < rows; ++o) {
+        const Tensor row = wick::reshape(wick::slice(x, 0, o, o + 1), {n});
+        same = same && wick_test::grad_detail::same_bits(wick::sum(x, 1).at({o}), wick::sum(row).item());
+        same = same && wick_test::grad_detail::same_bits(wick::prod(x, 1).at({o}), wick::prod(row).item());
+      }
+      CHECK(same);
+      const Tensor once = wick::grad([&](const Tensor& t) { return wick::sum(wick::sum(t, 1) * w); })(x);
+      const Tensor twice = wick::grad([&](const Tensor& t) { return wick::sum(wick::sum(t, 1) * w) + wick::sum(wick::sum(t, 1) * w); })(x);
+      for (Index o = 0; o < rows; ++o)
+        for (Index j = 0; j < n; ++j) same = same && once.at({o, j}) == w.at({o}) && twice.at({o, j}) == 2 * w.at({o});
+      CHECK(same);
+    }
+}
+
 TEST_CASE("reductions: have the shapes of numpy", "[ad]") {
   const Tensor x = wave({2, 3, 4});
   CHECK(wick::sum(x).shape() == Shape{});

@@ -227,6 +227,22 @@ WICK_INLINE double sum_chunk_inline(const double* x, Index n) {
   for (; i < n; ++i) tail += x[i];
   return rest + tail;
 }
+/// The sums of `rows` rows of n elements, each as above.
+WICK_NOINLINE inline void sum_short_rows(const double* x, Index rows, Index n, double* out) {
+  Index o = 0;
+  for (; n >= 8 && n < 32 && o + 8 <= rows; o += 8, x += 8 * n) (Packet(0.0) + math::joined_rows<false>(x, n)).store(out + o);  // 0, not −0, of zeros
+  for (; o < rows; ++o, x += n) out[o] = sum_chunk_inline(x, n);
+}
+/// to[o, :] = scale x[o] in rows of n elements. What is written past the end of a row is written over by the next.
+WICK_NOINLINE inline void repeat_in_rows(const double* x, double scale, Index rows, Index n, double* to) {
+  const double* const end = to + rows * n;
+  for (Index o = 0; o < rows; ++o, to += n) {
+    const double v = 0.0 + scale * x[o];
+    Index k = 0;
+    for (; k < n && end - (to + k) >= 8; k += 8) Packet(v).store(to + k);
+    for (; k < n; ++k) to[k] = v;
+  }
+}
 WICK_NOINLINE inline double sum_chunk(const double* x, Index n) { return sum_chunk_inline(x, n); }
 /// The sum of any number of elements: chunks of 2,048 combined pairwise.
 WICK_NOINLINE inline double sum_array(const double* x, Index n) {

@@ -18,20 +18,21 @@ inline double product_of(const double* x, Index n) {
     d = d * Packet::load(x + i + 24);
   }
   for (; i + 8 <= n; i += 8) a = a * Packet::load(x + i);
-  alignas(64) double lanes[8];
-  ((a * b) * (c * d)).store(lanes);
-  double y = ((lanes[0] * lanes[4]) * (lanes[2] * lanes[6])) * ((lanes[1] * lanes[5]) * (lanes[3] * lanes[7]));
-  for (; i < n; ++i) y *= x[i];
-  return y;
+  double tail = 1;
+  for (; i < n; ++i) tail *= x[i];
+  return math::product((a * b) * (c * d)) * tail;
+}
+/// out[o] = the product of row o of x[rows, n].
+inline void product_of_rows(const double* x, Index rows, Index n, double* out) {
+  Index o = 0;
+  for (; n >= 8 && n < 32 && o + 8 <= rows; o += 8, x += 8 * n) math::joined_rows<true>(x, n).store(out + o);
+  for (; o < rows; ++o, x += n) out[o] = product_of(x, n);
 }
 
 inline void prod_run(const UnaryPayload& base, const double* x, double* out) {
   const auto& e = static_cast<const ReducePayload&>(base);
+  if (e.inner == 1) return product_of_rows(x, e.outer, e.n, out);
   for (Index o = 0; o < e.outer; ++o, x += e.n * e.inner, out += e.inner) {
-    if (e.inner == 1) {
-      *out = product_of(x, e.n);
-      continue;
-    }
     for (Index j = 0; j < e.inner; j += 8) {
       Packet y(1.0);
       for (Index r = 0; r < e.n; ++r) y = y * load_at(x + r * e.inner, true, j, e.inner);

@@ -26,7 +26,7 @@ WICK_NOINLINE inline void sum_columns(const double* x, Index n, Index inner, dou
 inline void sum_run(const UnaryPayload& base, const double* x, double* out) {
   const auto& e = static_cast<const ReducePayload&>(base);
   const bool few = e.inner == 1 && e.n < 64;
-  for (Index o = 0; few && o < e.outer; ++o) out[o] = sum_chunk_inline(x + o * e.n, e.n);
+  if (few) sum_short_rows(x, e.outer, e.n, out);
   for (Index o = 0; !few && o < e.outer; ++o) {
     if (e.inner == 1)
       out[o] = sum_array(x + o * e.n, e.n);
@@ -53,12 +53,10 @@ WICK_NOINLINE inline void add_to_rows(Index n, Index width, double scale, const 
 inline void sum_put(const UnaryPayload& base, const double* g, const double*, const double*, double* to, bool fresh) {
   const auto& e = static_cast<const ReducePayload&>(base);
   const double scale = 1.0 / e.divisor;
+  if (e.inner == 1 && e.n < 64 && fresh) return repeat_in_rows(g, scale, e.outer, e.n, to);
   alignas(64) double same[8];
   for (Index o = 0; o < e.outer; ++o) {
-    if (e.inner == 1 && e.n < 64 && fresh) {
-      const double x = 0.0 + scale * g[o];
-      for (Index k = 0; k < e.n; ++k) to[o * e.n + k] = x;
-    } else if (e.inner == 1) {
+    if (e.inner == 1) {
       Packet(g[o]).store(same);
       add_scaled(e.n, scale, same, to + o * e.n, fresh, 0);
     } else {

@@ -165,6 +165,18 @@ WICK_INLINE Native square_root(Native a) {
 #endif
 }
 
+#if WICK_PACKET_WIDTH >= 4
+// To the nearest integer, ties to even, and to the largest that is not larger; + 0 because zeros lose their sign in the arithmetic of scalar.hpp.
+#if WICK_PACKET_WIDTH == 8
+#define WICK_ROUND(a, mode) __builtin_ia32_rndscalepd_mask(a, mode, a, static_cast<NativeMask>(-1), 4)
+#else
+#define WICK_ROUND(a, mode) __builtin_ia32_roundpd256(a, mode)
+#endif
+WICK_INLINE Native nearest_integer(Native a) { return WICK_ROUND(a, 8) + splat(0.0); }
+WICK_INLINE Native lower_integer(Native a) { return WICK_ROUND(a, 9) + splat(0.0); }
+#undef WICK_ROUND
+#endif
+
 // std::sqrt sets errno, which costs a branch and a call.
 WICK_INLINE double square_root_of_one(double a) {
 #if defined(__SSE2__)
@@ -200,6 +212,20 @@ WICK_INLINE void transpose_four(const double* from, Index from_stride, double* t
     for (Index i = 0; i < 4; ++i) to[j * to_stride + i] = from[i * from_stride + j];
 #endif
 }
+
+#if WICK_PACKET_WIDTH == 8
+// Eight vectors' lanes joined in the order of `lane_sum`; lane k of the result is that of v[k].
+template <class F>
+WICK_INLINE Native lanes_joined(const Native* v, F join) {
+  Native pairs[4], fours[2];
+  for (int k = 0; k < 4; ++k)
+    pairs[k] = join(__builtin_shufflevector(v[2 * k], v[2 * k + 1], 0, 1, 2, 3, 8, 9, 10, 11), __builtin_shufflevector(v[2 * k], v[2 * k + 1], 4, 5, 6, 7, 12, 13, 14, 15));
+  for (int k = 0; k < 2; ++k)
+    fours[k] = join(__builtin_shufflevector(pairs[2 * k], pairs[2 * k + 1], 0, 1, 4, 5, 8, 9, 12, 13),
+                    __builtin_shufflevector(pairs[2 * k], pairs[2 * k + 1], 2, 3, 6, 7, 10, 11, 14, 15));
+  return join(__builtin_shufflevector(fours[0], fours[1], 0, 2, 4, 6, 8, 10, 12, 14), __builtin_shufflevector(fours[0], fours[1], 1, 3, 5, 7, 9, 11, 13, 15));
+}
+#endif
 
 // (0+4 + 2+6) + (1+5 + 3+7): halving, the order every width can follow.
 WICK_INLINE double lane_sum(const Native* v) {

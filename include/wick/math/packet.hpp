@@ -105,6 +105,19 @@ struct BasicPacket {
   }
 #endif
 
+  /// Doubles that are `step` apart.
+  WICK_INLINE static BasicPacket gather(const double* p, Index step) {
+#if WICK_PACKET_WIDTH == 8
+    BasicPacket r;
+    r.v[0] = detail::Native{p[0], p[step], p[2 * step], p[3 * step], p[4 * step], p[5 * step], p[6 * step], p[7 * step]};
+    return r;
+#else
+    double t[static_cast<std::size_t>(lanes)];
+    for (Index i = 0; i < lanes; ++i) t[i] = p[i * step];
+    return load(t);
+#endif
+  }
+
   WICK_INLINE void store(double* p) const {WICK_EACH(detail::store_native(p + i * detail::native_lanes, v[i]))}
 
   /// The first n lanes.
@@ -182,6 +195,11 @@ struct BasicPacket {
   /// The smaller and the larger; b if either is NaN.
   WICK_PACKET_BINARY(BasicPacket, min, BasicPacket, detail::minimum(a.v[i], b.v[i]))
   WICK_PACKET_BINARY(BasicPacket, max, BasicPacket, detail::maximum(a.v[i], b.v[i]))
+#if WICK_PACKET_WIDTH >= 4
+  /// As the functions of scalar.hpp, by one instruction.
+  WICK_PACKET_UNARY(BasicPacket, round, BasicPacket, detail::nearest_integer(a.v[i]))
+  WICK_PACKET_UNARY(BasicPacket, floor, BasicPacket, detail::lower_integer(a.v[i]))
+#endif
   // A packet whose address is taken lives in memory. Calls get and give copies made register by register, so that the
   // packets of the caller stay in registers.
   WICK_PACKET_UNARY(BasicPacket, own, BasicPacket, a.v[i])
@@ -263,5 +281,47 @@ using PacketPart = Packet::Part;
 
 /// The sum of the lanes, always as (0+4 + 2+6) + (1+5 + 3+7).
 WICK_INLINE double sum(const Packet& a) { return detail::lane_sum(a.v); }
+/// The product of the lanes, in the same order.
+WICK_INLINE double product(const Packet& a) {
+  double x[8];
+  a.store(x);
+  return ((x[0] * x[4]) * (x[2] * x[6])) * ((x[1] * x[5]) * (x[3] * x[7]));
+}
+/// The sums, or products, of eight rows of n elements, 8 <= n: packets of a row in turn, their lanes as above, then the others in turn.
+template <bool Product>
+WICK_INLINE Packet joined_rows(const double* x, Index n) {
+  const auto join = [](const auto& a, const auto& b) WICK_LAMBDA_INLINE {
+    if constexpr (Product)
+      return a * b;
+    else
+      return a + b;
+  };
+  Packet p0 = Packet::load(x), p1 = Packet::load(x + n), p2 = Packet::load(x + 2 * n), p3 = Packet::load(x + 3 * n), p4 = Packet::load(x + 4 * n),
+         p5 = Packet::load(x + 5 * n), p6 = Packet::load(x + 6 * n), p7 = Packet::load(x + 7 * n);
+  Index i = 8;
+  for (; i + 8 <= n; i += 8) {
+    const double* y = x + i;
+    p0 = join(p0, Packet::load(y));
+    p1 = join(p1, Packet::load(y + n));
+    p2 = join(p2, Packet::load(y + 2 * n));
+    p3 = join(p3, Packet::load(y + 3 * n));
+    p4 = join(p4, Packet::load(y + 4 * n));
+    p5 = join(p5, Packet::load(y + 5 * n));
+    p6 = join(p6, Packet::load(y + 6 * n));
+    p7 = join(p7, Packet::load(y + 7 * n));
+  }
+#if WICK_PACKET_WIDTH == 8
+  const detail::Native rows[8] = {p0.v[0], p1.v[0], p2.v[0], p3.v[0], p4.v[0], p5.v[0], p6.v[0], p7.v[0]};
+  Packet r;
+  r.v[0] = detail::lanes_joined(rows, join);
+#else
+  const auto one = [](const Packet& p) WICK_LAMBDA_INLINE { return Product ? product(p) : sum(p); };
+  const double rows[8] = {one(p0), one(p1), one(p2), one(p3), one(p4), one(p5), one(p6), one(p7)};
+  Packet r = Packet::load(rows);
+#endif
+  Packet tail(Product ? 1.0 : 0.0);
+  for (; i < n; ++i) tail = join(tail, Packet::gather(x + i, n));
+  return join(r, tail);
+}
 
 }  // namespace wick::inline WICK_ABI::math

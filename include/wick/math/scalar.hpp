@@ -192,11 +192,11 @@ WICK_INLINE V floor(const V& a) {
 /// The larger and the smaller of two; NaN if either is NaN.
 template <Plain V>
 WICK_INLINE V larger(const V& a, const V& b) {
-  return where((a > b) | (a != a), a, b);
+  return where(a == a, max(a, b), a);
 }
 template <Plain V>
 WICK_INLINE V smaller(const V& a, const V& b) {
-  return where((a < b) | (a != a), a, b);
+  return where(a == a, min(a, b), a);
 }
 
 }  // namespace wick::inline WICK_ABI::math
