@@ -200,6 +200,55 @@ class RowElimination {
   Scratch lu_, pivots_;
 };
 
+/// to -= A G B.
+inline void subtract_between(Index n, Strided a, const double* g, Strided b, double* to) {
+  const Scratch product(n * n + 1);
+  fill_array(n * n, 0.0, product.data());
+  gemm(a, {g, n, 1}, product.data(), n, n, n);
+  for (Index i = 0; i < n * n; ++i) product[i] = -product[i];
+  gemm({product.data(), n, 1}, b, to, n, n, n);
+}
+inline void inverse_run(const UnaryPayload& base, const double* a, double* out) {
+  const auto& p = static_cast<const SquarePayload&>(base);
+  fill_array(p.count * p.n * p.n, 0.0, out);
+  for (Index k = 0; k < p.count; ++k, a += p.n * p.n, out += p.n * p.n) {
+    for (Index i = 0; i < p.n; ++i) out[i * (p.n + 1)] = 1;
+    MatrixMap x(out, p.n, p.n);
+    if (p.n > 0) RowElimination(a, p.n).solve(x, false);
+  }
+}
+/// dA = -Xᵀ G Xᵀ.
+inline void inverse_pull(const UnaryPayload& base, const double* g, const double*, const double* x, double* to) {
+  const auto& p = static_cast<const SquarePayload&>(base);
+  const Index size = p.n * p.n;
+  for (Index k = 0; k < p.count; ++k, g += size, x += size, to += size)
+    if (any_nonzero(size, g)) subtract_between(p.n, {x, 1, p.n}, g, {x, 1, p.n}, to);
+}
+#if defined(WICK_SECOND_ORDER)
+/// dX = -X dA X.
+WICK_COLD inline void inverse_tangent(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const SquarePayload*>(pass.tape()[i].payload);
+  const Index size = p.n * p.n;
+  fill_array(p.count * size, 0.0, pass.tangent_output(i));
+  for (Index k = 0; k < p.count; ++k) {
+    const double* x = pass.value(i) + k * size;
+    subtract_between(p.n, {x, p.n, 1}, pass.tangent(p.in) + k * size, {x, p.n, 1}, pass.tangent_output(i) + k * size);
+  }
+}
+WICK_COLD inline void inverse_pull_second(SecondPass& pass, std::uint32_t i) {
+  const auto& p = *static_cast<const SquarePayload*>(pass.tape()[i].payload);
+  const Index size = p.n * p.n;
+  double* to = pass.pull_to(p.in);
+  if (pass.adjoint_tangent(i) != nullptr) inverse_pull(p, pass.adjoint_tangent(i), nullptr, pass.value(i), to);
+  for (Index k = 0; pass.adjoint(i) != nullptr && k < p.count; ++k) {
+    const double *g = pass.adjoint(i) + k * size, *x = pass.value(i) + k * size, *dx = pass.tangent(i) + k * size;
+    subtract_between(p.n, {dx, 1, p.n}, g, {x, 1, p.n}, to + k * size);
+    subtract_between(p.n, {x, 1, p.n}, g, {dx, 1, p.n}, to + k * size);
+  }
+}
+#endif
+inline constexpr UnaryFns inverse_fns = unary_fns("inverse", &inverse_run, &inverse_pull, {WICK_SECOND(SecondKind::own, &inverse_tangent, &inverse_pull_second)});
+
 /// Which equations are solved: A X = B with A general or one of its triangles, or Aᵀ X = B.
 enum class Triangle : std::uint8_t { none, lower, upper };
 struct SolvePayload {
@@ -360,7 +409,7 @@ inline Tensor triangular_solve(const Tensor& a, const Tensor& b, bool lower = tr
 /// The inverse of each matrix; infinite or NaN where it is singular. To multiply by an inverse use `solve`. Throws: wick.op.E146.
 inline Tensor inverse(const Tensor& a) {
   const Index n = detail::square_size("inverse", a);
-  return detail::solve_call("inverse", a, diag(ones({n})), detail::Triangle::none, false);
+  return detail::square_call(detail::inverse_fns, a, n, {n, n});
 }
 /// xᵀ A x: (…, n, n) and (…, n) → (…), where the dimensions before broadcast. Gradients: both. Throws: wick.op.E129.
 inline Tensor quad_form(const Tensor& a, const Tensor& x) {
