@@ -160,6 +160,17 @@ TEST_CASE("one_hot and masked_select: values and gradients", "[ad][grad]") {
   CHECK(wick::masked_select(Tensor{{1, 2}, {3, 4}}, Tensor{0, 1}).to_vector() == V{2, 4});
   CHECK(wick::masked_select(Tensor(7.0), Tensor{0, 1, 1}).to_vector() == V{7, 7});
   CHECK(wick::masked_select(Tensor(7.0), 0.0).shape() == Shape{0});
+  for (const Index n : {1, 2, 7, 8, 9, 31})
+    for (const Index every : {1, 2, 5, 40}) {
+      const Tensor x = wick::arange(n), mask = wick::round(wick::sin(x * 7.0 / static_cast<double>(every)));
+      V chosen, slope;
+      for (Index i = 0; i < n; ++i) {
+        if (mask.at({i}) != 0) chosen.push_back(x.at({i}));
+        slope.push_back(mask.at({i}) != 0 ? 2 * x.at({i}) : 0.0);
+      }
+      CHECK(wick::masked_select(x, mask).to_vector() == chosen);
+      CHECK(wick::grad([&](const Tensor& t) { return wick::sum(wick::square(wick::masked_select(t, mask))); })(x).to_vector() == slope);
+    }
   CHECK(wick::grad([](const Tensor& x) { return wick::sum(wick::masked_select(wick::log(x), x > 0.0)); })(Tensor{-1.0, 2.0, a_nan}).to_vector() == V{0, 0.5, 0});
   expect_grad("masked_select", [](const auto& x) { return wick::masked_select(x * x, x > 0.0); }, Tensor{0.5, -1.2, 1.5});
   expect_grad("masked_select, broadcast", [](const auto& x) { return wick::masked_select(x, Tensor{{1, 0}, {1, 1}, {0, 0}}); }, Tensor{0.5, -1.2});

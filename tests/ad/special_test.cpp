@@ -77,6 +77,11 @@ TEST_CASE("clamp: agrees with finite differences, within its bounds and outside"
   CHECK(std::isnan(wick::clamp(Tensor(a_nan), 0, 1).item()));
   CHECK(std::isnan(wick::clamp(Tensor(0.5), a_nan, 1).item()));
   CHECK(std::isnan(wick::clamp(Tensor(0.5), 0, a_nan).item()));
+  CHECK(std::isnan(wick::clamp(Tensor{0.5, 1.5, 2.0}, a_nan, 1).at({1})));
+  CHECK(std::isnan(wick::clamp(Tensor{0.5, 1.5, 2.0}, 0, a_nan).at({1})));
+  CHECK(std::signbit(wick::clamp(Tensor{-0.0, 1.5}, 0.0, 1.0).at({0})));  // x where it is equal to a bound
+  CHECK(!std::signbit(wick::clamp(Tensor{0.0, 1.5}, -0.0, 1.0).at({0})));
+  CHECK(std::signbit(wick::maximum(Tensor{0.0, 1.0}, Tensor{-0.0, 1.0}).at({0})));  // b where both are equal
   const auto unit = [](const Tensor& x) { return wick::clamp(x, 0.0, 1.0); };
   CHECK(slope(unit, 0.0) == 1.0);
   CHECK(slope(unit, 1.0) == 1.0);
@@ -123,6 +128,8 @@ TEST_CASE("floor and round: values without derivative", "[ad]") {
   CHECK(wick::round(x).to_vector() == V{-2, -2, 0, 0, 2, 2, 2, 1e300, inf, -inf});
   CHECK(std::isnan(wick::floor(Tensor(a_nan)).item()));
   CHECK(std::isnan(wick::round(Tensor{a_nan, 1.0}).at({0})));
+  CHECK(!std::signbit(wick::floor(Tensor{-0.0, 1.0}).at({0})));
+  CHECK(!std::signbit(wick::round(Tensor{-0.3, 1.0}).at({0})));
   const auto stepped = [](const auto& t) { return t * wick::floor(t) + wick::round(t) * t; };
   expect_grad("floor and round", stepped, Tensor{-1.7, 0.2, 2.3});
   expect_grad("floor and round of a scalar", stepped, Tensor(1.7));

@@ -54,6 +54,13 @@ void element_forward(Index packets, double* out, const double* const* in, const 
   using V = math::PacketPart;
   constexpr Index parts = Packet::parts;
   const Index sa = step[0] / parts, sb = Arity > 1 ? step[1] / parts : 0, sc = Arity > 2 ? step[2] / parts : 0;
+  if constexpr (Arity > 2) {
+    if (sb == 0 && sc == 0) {  // two numbers, as the bounds of clamp: what is asked of them alone is asked once
+      const V y = V::load(b), z = V::load(c);
+      for (Index left = packets * parts; left > 0; --left, out += V::lanes, a += sa) F::f(V::load(a), y, z).store(out);
+      return;
+    }
+  }
   for (Index left = packets * parts; left > 0; --left, out += V::lanes, a += sa, b += sb, c += sc) {
     if constexpr (Arity == 1)
       F::f(V::load(a)).store(out);

@@ -4,6 +4,7 @@
 
 #include <wick/ad/ops_index.hpp>
 #include <wick/ad/ops_shape.hpp>
+#include <wick/ad/scratch.hpp>
 
 namespace wick::inline WICK_ABI {
 namespace detail {
@@ -180,17 +181,29 @@ WICK_NOINLINE inline Tensor one_hot_call(const Tensor& indices, Index depth) {
   return general_result(*tape, kept, out, Kind::varying);
 }
 
-/// The positions of what is not 0, in row-major order.
-WICK_NOINLINE inline Tensor positions_of(const Tensor& mask) {
-  const double* m = mask.data();
-  const Index n = mask.numel();
+/// The elements of the vector x where m is not 0: taken at their positions, which belong to the recording.
+WICK_NOINLINE inline Tensor select_call(const Tensor& x, const double* m) {
+  Tape* tape = context.tape;
+  const Kind kind = operand_kind("masked_select", x, tape);
+  const Index n = x.numel();
+  if (WICK_UNLIKELY(n > std::numeric_limits<std::int32_t>::max())) raise_index("masked_select", static_cast<double>(n), n);
   Index count = 0;
   for (Index i = 0; i < n; ++i) count += m[i] != 0;
+  const Index room = count / 2 + 1;  // in doubles, for one position more than there are
+  const Scratch own(kind == Kind::constant ? room : 1);
+  auto* at = reinterpret_cast<std::int32_t*>(kind == Kind::constant ? own.data() : tape->arena().doubles(room));
+  for (Index i = 0, k = 0; i < n; ++i) {
+    at[k] = static_cast<std::int32_t>(i);
+    k += m[i] != 0;
+  }
+  TakePayload p{&take_ops, 0, 0, 1, n, 1, {at, count, 0, static_cast<std::int32_t>(n - 1)}, nullptr};
   Tensor out = TensorAccess::make({count});
-  double* to = TensorAccess::fresh_data(out);
-  for (Index i = 0; i < n; ++i)
-    if (m[i] != 0) *to++ = static_cast<double>(i);
-  return out;
+  gather(TensorAccess::stored(x), 1, n, 1, p.view, TensorAccess::fresh_data(out));
+  if (kind == Kind::constant) return out;
+  p.in = record_of(x, *tape);
+  auto* kept = new_payload<TakePayload>(*tape);
+  *kept = p;
+  return general_result(*tape, kept, out, kind);
 }
 
 }  // namespace detail
@@ -218,7 +231,8 @@ inline Tensor masked_select(const Tensor& x, const Tensor& mask) {
   Shape shape = x.shape();
   if (WICK_UNLIKELY(!detail::broadcast_into(shape, mask.shape()))) detail::raise_broadcast("masked_select", x.shape(), mask.shape());
   const Tensor all = detail::with_shape(detail::materialise(expand(x, shape)), {shape.numel()});
-  return take(all, detail::positions_of(detail::TensorAccess::detached(expand(mask, shape))), 0);
+  const Tensor chosen = detail::TensorAccess::detached(expand(mask, shape));
+  return detail::select_call(all, chosen.data());
 }
 
 }  // namespace wick::inline WICK_ABI

@@ -51,7 +51,9 @@ struct ReluOp {
 // The derivative of a pair of which `chosen` says whether a is it; NaN where they do not compare.
 template <class V>
 V pair_partial(const V& g, const auto& chosen, const auto& not_chosen, const V& a, const V& b) {
-  return where(chosen, g, where(not_chosen, V(0.0), where(a == b, V(0.5) * g, a + b)));
+  const V d = where(chosen, g, V(0.0));
+  const auto neither = !(chosen | not_chosen);
+  return any(neither) ? where(neither, where(a == b, V(0.5) * g, a + b), d) : d;
 }
 struct MaximumOp {
   template <class A, class B> static auto f(const A& a, const B& b) { return larger(a, b); }
@@ -65,9 +67,7 @@ struct MinimumOp {
 };
 struct ClampOp {
   template <class A, class B, class C> static auto f(const A& x, const B& low, const C& high) {
-    const auto y = where(x < low, low, x);
-    const auto z = where(y > high, high, y);
-    return where(low == low, where(high == high, z, high), low);
+    return where(low == low, where(high == high, min(high, max(low, x)), high), low);  // x where it is equal to a bound
   }
   template <class V> static V da(const V& g, const V& x, const V& low, const V& high) {
     return where((x >= low) & (x <= high), g, where(x == x, V(0.0), x));
