@@ -129,6 +129,11 @@ TEST_CASE("floor and round: values without derivative", "[ad]") {
   CHECK(std::isnan(wick::floor(Tensor(a_nan)).item()));
   CHECK(std::isnan(wick::round(Tensor{a_nan, 1.0}).at({0})));
   CHECK(!std::signbit(wick::floor(Tensor{-0.0, 1.0}).at({0})));
+  const double half = 2251799813685248.5;  // the largest fractions
+  CHECK(wick::floor(Tensor{half, -half, half + 1, 2 * half}).to_vector() == V{half - 0.5, -half - 0.5, half + 0.5, 2 * half});
+  CHECK(wick::round(Tensor{half, -half, half + 1, 2 * half}).to_vector() == V{half - 0.5, -half + 0.5, half + 1.5, 2 * half});
+  CHECK(wick::floor(Tensor(-half)).item() == -half - 0.5);
+  CHECK(wick::round(Tensor(half)).item() == half - 0.5);
   CHECK(!std::signbit(wick::round(Tensor{-0.3, 1.0}).at({0})));
   const auto stepped = [](const auto& t) { return t * wick::floor(t) + wick::round(t) * t; };
   expect_grad("floor and round", stepped, Tensor{-1.7, 0.2, 2.3});

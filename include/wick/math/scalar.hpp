@@ -175,11 +175,12 @@ WICK_INLINE V square(const V& a) {
   return a * a;
 }
 
-/// The nearest integer, ties to even; for |a| <= 2^51, beyond which doubles need no rounding (it then returns `a`).
+/// The nearest integer, ties to even; zeros come without sign. From 2^52 on doubles have no fraction.
 template <Plain V>
 WICK_INLINE V round(const V& a) {
-  const V shift = 6755399441055744.0;  // 1.5 * 2^52: the sum has no room for a fraction
-  return where(abs(a) < V(2251799813685248.0), (a + shift) - shift, a);
+  const V shift = 4503599627370496.0;  // 2^52: the sum has no room for a fraction
+  const V size = abs(a);
+  return where(size < shift, copysign((size + shift) - shift, a) + V(0.0), a);
 }
 
 /// The largest integer <= a.
