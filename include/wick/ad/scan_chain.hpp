@@ -213,20 +213,10 @@ WICK_NOINLINE void reverse_chain(const StepChain& chain, Index first, Index step
 }
 
 inline void run_chain(const StepChain& chain, Index first, Index last) {
-  switch (chain.packets) {
-    case 1: return run_chain<1>(chain, first, last);
-    case 2: return run_chain<2>(chain, first, last);
-    case 3: return run_chain<3>(chain, first, last);
-    default: return run_chain<4>(chain, first, last);
-  }
+  with_packets(chain.packets, [&]<int P>(std::integral_constant<int, P>) WICK_LAMBDA_INLINE { run_chain<P>(chain, first, last); });
 }
-inline void reverse_chain(const StepChain& chain, Index first, Index last) {
-  switch (chain.packets) {
-    case 1: return reverse_chain<1>(chain, first, last);
-    case 2: return reverse_chain<2>(chain, first, last);
-    case 3: return reverse_chain<3>(chain, first, last);
-    default: return reverse_chain<4>(chain, first, last);
-  }
+inline void reverse_chain(const StepChain& chain, Index first, Index steps) {
+  with_packets(chain.packets, [&]<int P>(std::integral_constant<int, P>) WICK_LAMBDA_INLINE { reverse_chain<P>(chain, first, steps); });
 }
 
 }  // namespace wick::inline WICK_ABI::detail

@@ -83,6 +83,17 @@ WICK_INLINE void step_add(Index n, const double* from, double* to) {
   for (Index i = 0; i < n; i += 8) store_at(to, i, n, load_at(to, true, i, n) + load_at(from, true, i, n));
 }
 
+/// Calls f with a number of packets, 1 to 4, as a constant.
+template <class F>
+WICK_INLINE void with_packets(Index packets, F f) {
+  switch (packets) {
+    case 1: return f(std::integral_constant<int, 1>{});
+    case 2: return f(std::integral_constant<int, 2>{});
+    case 3: return f(std::integral_constant<int, 3>{});
+    default: return f(std::integral_constant<int, 4>{});
+  }
+}
+
 /// z = u X for P packets of columns; X in padded rows.
 template <int P>
 WICK_INLINE void step_product(const double* u, const double* x, Index n, Packet* z) {
@@ -101,12 +112,7 @@ WICK_INLINE void step_product(const double* u, const double* x, Index n, Packet*
   for (int p = 0; p < P; ++p) z[p] = s[p] + t[p];
 }
 inline void step_product(const double* u, const double* x, Index n, Index m, Packet* z) {
-  switch ((m + 7) / 8) {
-    case 1: return step_product<1>(u, x, n, z);
-    case 2: return step_product<2>(u, x, n, z);
-    case 3: return step_product<3>(u, x, n, z);
-    default: return step_product<4>(u, x, n, z);
-  }
+  with_packets((m + 7) / 8, [=]<int P>(std::integral_constant<int, P>) WICK_LAMBDA_INLINE { step_product<P>(u, x, n, z); });
 }
 /// The vector times the matrix, or the matrix times the vector.
 inline void step_product_value(const StepCode& c, const double* v, double* out) {
@@ -161,12 +167,9 @@ WICK_INLINE void step_outer_sum(const double* u, Index u_stride, const double* v
 }
 WICK_NOINLINE inline void step_outer_sum(const double* u, Index u_stride, const double* v, Index v_stride, Index steps, Index n, Index m, double* x) {
   constexpr int rows = math::detail::native_count == 1 ? 16 : 8;
-  switch ((m + 7) / 8) {
-    case 1: return step_outer_sum<1>(u, u_stride, v, v_stride, steps, n, m, x, std::make_integer_sequence<int, rows>{});
-    case 2: return step_outer_sum<2>(u, u_stride, v, v_stride, steps, n, m, x, std::make_integer_sequence<int, rows / 2>{});
-    case 3: return step_outer_sum<3>(u, u_stride, v, v_stride, steps, n, m, x, std::make_integer_sequence<int, rows / 4>{});
-    default: return step_outer_sum<4>(u, u_stride, v, v_stride, steps, n, m, x, std::make_integer_sequence<int, rows / 4>{});
-  }
+  with_packets((m + 7) / 8, [=]<int P>(std::integral_constant<int, P>) WICK_LAMBDA_INLINE {
+    step_outer_sum<P>(u, u_stride, v, v_stride, steps, n, m, x, std::make_integer_sequence<int, rows / (P == 3 ? 4 : P)>{});
+  });
 }
 
 /// X += u ⊗ v, in padded rows of P packets.
@@ -202,12 +205,7 @@ WICK_NOINLINE inline void step_product_pull(const StepCode& c, const double* v, 
   if (WICK_UNLIKELY(!all_finite(other, v))) return step_product_careful(x, c.left, v, g, nullptr, x.adjoint);
   // Rows of the derivative: v ⊗ g, or g ⊗ v.
   const double *rows = c.left ? v : g, *columns = c.left ? g : v;
-  switch ((x.m + 7) / 8) {
-    case 1: return step_outer<1>(rows, columns, x.n, x.m, x.adjoint);
-    case 2: return step_outer<2>(rows, columns, x.n, x.m, x.adjoint);
-    case 3: return step_outer<3>(rows, columns, x.n, x.m, x.adjoint);
-    default: return step_outer<4>(rows, columns, x.n, x.m, x.adjoint);
-  }
+  with_packets((x.m + 7) / 8, [&]<int P>(std::integral_constant<int, P>) WICK_LAMBDA_INLINE { step_outer<P>(rows, columns, x.n, x.m, x.adjoint); });
 }
 
 /// Fills the padded forms of a matrix from its values.

@@ -66,14 +66,16 @@ WICK_NOINLINE inline bool same_extent(const Shape& a, const Shape& b) noexcept {
   return true;
 }
 
-/// Plates of one name must have one size; what does not fit because of that is found only later, as a shape. A plate that the trace does not have yet is left out.
+/// Plates of one name must have one size. A plate that the model does not have, or not yet, is left out.
+inline void check_plate_size(const Site& g, const Site* m, const Trace& guide, const Trace& model) {
+  if (m != nullptr && m->type == SiteType::plate && WICK_UNLIKELY(m->full_size != g.full_size))
+    raise_pair("wick.elbo.E303", g, {"the plate has size ", g.full_size, " in the guide and ", m->full_size, " in the model"},
+               {"use one size for plates of one name\n  or give one of the two plates another name"}, guide, model);
+}
+/// The same of all plates, where a shape does not fit: another size would be the reason.
 WICK_COLD inline void check_plate_sizes(const Trace& guide, const Trace& model) {
-  for (const Site& g : guide) {
-    const Site* m = g.type == SiteType::plate ? model.find(g.name) : nullptr;
-    if (m != nullptr && m->type == SiteType::plate && m->full_size != g.full_size)
-      raise_pair("wick.elbo.E303", g, {"the plate has size ", g.full_size, " in the guide and ", m->full_size, " in the model"},
-                 {"use one size for plates of one name\n  or give one of the two plates another name"}, guide, model);
-  }
+  for (const Site& g : guide)
+    if (g.type == SiteType::plate) check_plate_size(g, model.find(g.name), guide, model);
 }
 
 /// Why a site's plates in the guide are not those in the model.
@@ -129,7 +131,7 @@ WICK_NOINLINE inline void check_pair(const Trace& guide, const Trace& model) {
       if (WICK_UNLIKELY(m == nullptr && !only_auxiliary(g.name, guide)))
         raise_pair("wick.elbo.E303", g, {"the plate is in the guide, but not in the model"},
                    {"use the same plates on both sides\n  or leave the plate out of the guide"}, guide, model);
-      if (m != nullptr && m->type == SiteType::plate && WICK_UNLIKELY(m->full_size != g.full_size)) check_plate_sizes(guide, model);
+      check_plate_size(g, m, guide, model);
       continue;
     }
     if (WICK_UNLIKELY(m == nullptr || m->type != SiteType::sample))

@@ -102,7 +102,7 @@ class OptimReader {
  private:
   WICK_COLD detail::Text whose() const {
     if (part_ == 0) return "its optimiser";
-    return detail::join({"number ", part_, type_ == nullptr ? "" : ", a ", type_ == nullptr ? "" : type_, type_ == nullptr ? "" : ","});
+    return type_ == nullptr ? detail::join({"number ", part_}) : detail::join({"number ", part_, ", a ", type_, ","});
   }
 
   detail::ByteReader& in_;

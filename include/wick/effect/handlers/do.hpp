@@ -11,8 +11,8 @@ class do_;
 
 /// Pearl's intervention do(x = v): the program goes on with v, and x itself stays what it is, with its draw and density, cut off from what follows.
 ///
-/// Deterministic sites may be intervened on too, and so sites that `reparam` has made deterministic. The trace has x as the model draws it; handlers inside the scope also see the intervention, as an observed site named `x__CF`, which those outside do
-/// not. Plates, scales and masks count once. Reads: type, name. Writes: name, value, is_observed, done, stop, intervened.
+/// Deterministic sites may be intervened on too, and so sites that `reparam` has made deterministic. The trace has x as the model draws it; handlers inside
+/// the scope also see the intervention, as an observed site named `x__CF`, which those outside do not. Plates, scales and masks count once. Reads: type, name. Writes: name, value, is_observed, done, stop, intervened.
 /// Throws: wick.handler.E262 for two interventions on one site, E263 for one without a value.
 /// Example:
 ///     handlers::do_(model, {{"z", 1.0}})(y);  // "what if z were 1", unlike "given that z is 1"

@@ -136,7 +136,7 @@ class reparam;
 /// computes stay the same; what a guide approximates, or a sampler moves in, is easier.
 ///
 /// Reads: type, name, fn, is_observed, value. Writes: type, fn, value, done. Throws: wick.handler.E267 for a site that is observed or has a value;
-/// wick.dist.E201 for parameters outside their domain, as the site's own draw would.
+/// wick.dist.E201 for parameters outside their domain, as the site's own draw would, unless a mask inside the handler leaves elements out.
 /// Example:
 ///     handlers::reparam(model, {{"z", LocScaleReparam(0.0)}})(y);  // draws z_decentered ~ Normal(0, 1)
 template <>
